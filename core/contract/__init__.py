@@ -1,0 +1,1 @@
+"""What a plugin may import of the host: hooks, types and errors."""
