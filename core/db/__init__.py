@@ -1,0 +1,1 @@
+"""Tables, migrations and the few statements that differ between SQLite and PostgreSQL."""

@@ -1,0 +1,57 @@
+"""Engines and write transactions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+_dumps = partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine for ``url`` with the settings that Mainstem relies on.
+
+    SQLite: write-ahead log, enforced foreign keys, waits for a lock for up to 30 s. PostgreSQL: no server-side
+    prepared statements, since a plan made on an empty table would be kept while the table grows.
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, json_serializer=_dumps, connect_args={"timeout": 30, "check_same_thread": False})
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        url, json_serializer=_dumps, pool_pre_ping=True, pool_size=10, connect_args={"prepare_threshold": None}
+    )
+
+
+def _configure_sqlite(connection: Any, record: Any) -> None:
+    # The driver's own transaction handling is off: it would begin too late, and never immediately.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-32000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("mainstem_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that will write; commits at the end, rolls back on an exception.
+
+    On SQLite the write lock is taken at once: a transaction that reads first and writes later would otherwise fail
+    when another one wrote in between.
+    """
+    with engine.connect() as connection:
+        connection = connection.execution_options(mainstem_write=True)
+        with connection.begin():
+            yield connection

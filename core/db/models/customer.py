@@ -1,0 +1,195 @@
+"""The customer database: people, organizations, what they did, and what can be read by them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, LargeBinary, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import Model
+
+# The hot tables have no foreign keys: a page refers to people that a later page brings, every reference is made by
+# the pipeline in the transaction that makes the row, and checking each would cost a look-up a row.
+
+
+class Person(Model):
+    """A human being, once, whatever the number of data sources that know her.
+
+    ``fields`` holds the values that have no column: system fields by their key, a data source's own by
+    ``plugin.key``. ``lineage`` tells who wrote what (see :mod:`core.pipeline.values`). A ``stub`` is only referred to
+    so far and shown nowhere. ``merged_into`` is set on what a merge absorbed.
+    """
+
+    __tablename__ = "person"
+    __table_args__ = (Index("ix_person_created_at_id", "created_at", "id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    email: Mapped[str | None] = mapped_column(index=True)
+    phone: Mapped[str | None]
+    external_id: Mapped[str | None]
+    first_name: Mapped[str | None]
+    last_name: Mapped[str | None]
+    email_subscribed: Mapped[bool]
+    sms_subscribed: Mapped[bool]
+    fields: Mapped[dict[str, Any]]
+    lineage: Mapped[dict[str, Any]]
+    stub: Mapped[bool]
+    initial_source_id: Mapped[int | None] = mapped_column(index=True)
+    merged_into: Mapped[uuid.UUID | None]
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Organization(Model):
+    """A company or other group of people. Columns as in :class:`Person`."""
+
+    __tablename__ = "organization"
+    __table_args__ = (Index("ix_organization_created_at_id", "created_at", "id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str | None] = mapped_column(index=True)
+    domain: Mapped[str | None]
+    fields: Mapped[dict[str, Any]]
+    lineage: Mapped[dict[str, Any]]
+    stub: Mapped[bool]
+    initial_source_id: Mapped[int | None] = mapped_column(index=True)
+    merged_into: Mapped[uuid.UUID | None]
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Identity(Model):
+    """A value that belongs to one person or organization only, such as an email; ``id`` is derived from it."""
+
+    __tablename__ = "identity"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    type: Mapped[str]
+    value: Mapped[str]
+    entity_id: Mapped[uuid.UUID] = mapped_column(index=True)
+
+
+class Merge(Model):
+    """A merge that happened: what both were before, so that it can be undone."""
+
+    __tablename__ = "merge"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    survivor_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    absorbed_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    source_id: Mapped[int | None]
+    reason: Mapped[str]
+    before: Mapped[dict[str, Any]]
+    merged_at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
+
+
+class Membership(Model):
+    """A person belongs to an organization, as one object of a vendor says of another."""
+
+    __tablename__ = "membership"
+
+    person_link_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    organization_link_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    organization_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    position: Mapped[int]
+
+
+class Tagging(Model):
+    """A tag that an object of a vendor carries; ``kind`` and ``entity_id`` say whose it is here."""
+
+    __tablename__ = "tagging"
+    __table_args__ = (Index("ix_tagging_kind_name_entity_id", "kind", "name", "entity_id"),)
+
+    link_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    entity_id: Mapped[uuid.UUID] = mapped_column(index=True)
+
+
+class Activity(Model):
+    """Something that happened; ``id`` is derived from data source and remote id.
+
+    ``record_link_id`` is the object it happened on (a conversation), ``person_link_id`` the vendor's person.
+    """
+
+    __tablename__ = "activity"
+    __table_args__ = (
+        Index("ix_activity_person_id_occurred_at", "person_id", "occurred_at"),
+        Index("ix_activity_source_id_occurred_at", "source_id", "occurred_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[int]
+    type: Mapped[str]
+    remote_id: Mapped[str]
+    record_link_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    person_id: Mapped[uuid.UUID | None]
+    person_link_id: Mapped[uuid.UUID | None]
+    organization_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    organization_link_id: Mapped[uuid.UUID | None]
+    occurred_at: Mapped[datetime]
+    historical: Mapped[bool]
+    attributes: Mapped[dict[str, Any]]
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+
+
+class Participant(Model):
+    """A further person of an activity, beside the one it belongs to."""
+
+    __tablename__ = "participant"
+
+    activity_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    person_link_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(index=True)
+
+
+class Collection(Model):
+    """A group of articles; groups may lie in groups."""
+
+    __tablename__ = "collection"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[int | None] = mapped_column(index=True)
+    remote_id: Mapped[str | None]
+    parent_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    name: Mapped[str]
+    description: Mapped[str | None] = mapped_column(Text)
+    url: Mapped[str | None] = mapped_column(Text)
+    icon: Mapped[str | None]
+    position: Mapped[int]
+    locale: Mapped[str | None]
+    translations: Mapped[dict[str, Any]]
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Article(Model):
+    """An article of the knowledge base. ``body`` is HTML, sanitised when it came in."""
+
+    __tablename__ = "article"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[int | None] = mapped_column(index=True)
+    remote_id: Mapped[str | None]
+    collection_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    title: Mapped[str]
+    description: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    state: Mapped[str]
+    locale: Mapped[str | None]
+    url: Mapped[str | None] = mapped_column(Text)
+    author: Mapped[str | None]
+    translations: Mapped[dict[str, Any]]
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

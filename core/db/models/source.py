@@ -1,0 +1,189 @@
+"""Data sources, their fields, and what their syncs do."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import Model
+from core.db.types import JsonColumn
+
+
+class DataSource(Model):
+    """One connected account of a vendor.
+
+    ``state`` is ``connected``, ``needs_attention`` (credentials are dead), ``disconnected`` or ``archived``.
+    ``config`` holds the admin's choices in the shape of ``sources connect --config``, less the credentials.
+    ``since`` holds for each object the start of its last complete read, RFC 3339.
+    """
+
+    __tablename__ = "data_source"
+    __table_args__ = (UniqueConstraint("plugin", "remote_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plugin: Mapped[str]
+    name: Mapped[str]
+    state: Mapped[str]
+    remote_id: Mapped[str]
+    account_name: Mapped[str] = mapped_column(default="")
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    secrets: Mapped[str] = mapped_column(Text, default="")
+    config: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    since: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    connected_at: Mapped[datetime | None]
+    disconnected_at: Mapped[datetime | None]
+    archived_at: Mapped[datetime | None]
+    next_sync_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class Field(Model):
+    """A field that a data source offers, as its plugin described it last.
+
+    ``selected`` says whether it is imported; ``retired_at`` when the vendor stopped listing it.
+    """
+
+    __tablename__ = "field"
+    __table_args__ = (UniqueConstraint("source_id", "object", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("data_source.id", ondelete="CASCADE"))
+    object: Mapped[str]
+    key: Mapped[str]
+    label: Mapped[str]
+    type: Mapped[str]
+    custom: Mapped[bool]
+    feeds: Mapped[str | None]
+    options: Mapped[list[Any]] = mapped_column(default=list)
+    sample: Mapped[Any] = mapped_column(JsonColumn)
+    selected: Mapped[bool] = mapped_column(default=True)
+    position: Mapped[int] = mapped_column(default=0)
+    first_seen_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
+
+
+class Run(Model):
+    """A sync of a data source: a set of partitions.
+
+    ``kind`` is ``initial``, ``incremental`` or ``full``; ``state`` is ``queued``, ``planning``, ``running``,
+    ``succeeded``, ``partial``, ``failed`` or ``cancelled``.
+    """
+
+    __tablename__ = "run"
+    __table_args__ = (Index("ix_run_source_id_id", "source_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("data_source.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    scope: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    requests: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    lease_token: Mapped[uuid.UUID | None]
+    lease_until: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+COUNTS = ("read", "created", "updated", "unchanged", "skipped", "rejected", "merged")
+"""What is counted of every object, in the order people see it. Each record read is one of created, updated,
+unchanged, skipped or rejected; merged ones joined a person or organization that was there, and are updated ones."""
+
+
+class Partition(Model):
+    """A part of a run, read page by page by whoever holds its lease.
+
+    ``state`` is ``ready``, ``done`` or ``failed``. Cursor and counts change only in the transaction that writes the
+    page, and only for the holder of ``lease_token``.
+    """
+
+    __tablename__ = "partition"
+    __table_args__ = (UniqueConstraint("run_id", "object", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
+    source_id: Mapped[int] = mapped_column(ForeignKey("data_source.id", ondelete="CASCADE"))
+    object: Mapped[str]
+    key: Mapped[str]
+    start: Mapped[Any] = mapped_column(JsonColumn)
+    cursor: Mapped[Any] = mapped_column(JsonColumn)
+    unbroken: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[str] = mapped_column(index=True)
+    lease_token: Mapped[uuid.UUID | None]
+    lease_until: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    restarts: Mapped[int] = mapped_column(default=0)
+    pages: Mapped[int] = mapped_column(default=0)
+    expected: Mapped[int | None]
+    counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class RefusedRecord(Model):
+    """A record that could not be taken, with the reason; ``resolved_at`` when it later could."""
+
+    __tablename__ = "refused_record"
+    __table_args__ = (Index("ix_refused_record_source_id_resolved_at", "source_id", "resolved_at"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("data_source.id", ondelete="CASCADE"))
+    run_id: Mapped[int | None]
+    object: Mapped[str]
+    remote_id: Mapped[str]
+    reason: Mapped[str] = mapped_column(Text)
+    payload: Mapped[Any] = mapped_column(JsonColumn)
+    refused_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+
+
+class WebhookDelivery(Model):
+    """A genuine delivery, stored before it is answered. ``state`` is ``pending``, ``done`` or ``dead``."""
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        UniqueConstraint("source_id", "dedupe_key"),
+        Index("ix_webhook_delivery_state_id", "state", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("data_source.id", ondelete="CASCADE"))
+    dedupe_key: Mapped[str]
+    topic: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    received_at: Mapped[datetime]
+    processed_at: Mapped[datetime | None]
+
+
+class Link(Model):
+    """Which person, organization, article or collection an object of the vendor is.
+
+    ``id`` is derived from data source, object and remote id, so that it is known without asking. What the object
+    brought (memberships, tags, activities) hangs on its link, so that a merge can be undone. ``content_hash`` and
+    ``remote_updated_at`` are of what was written last; None until the object itself has been read. ``keys`` are the
+    shared identities it claims.
+    """
+
+    __tablename__ = "link"
+    __table_args__ = (Index("ix_link_source_id_object_remote_id", "source_id", "object", "remote_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[int]
+    object: Mapped[str]
+    remote_id: Mapped[str]
+    entity_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    keys: Mapped[list[Any]] = mapped_column(default=list)
+    content_hash: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    remote_updated_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
