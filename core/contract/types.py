@@ -59,7 +59,7 @@ class FieldSpec:
         type: How values are checked and filtered.
         custom: Defined by the vendor's customer, not by the vendor.
         feeds: Key of the system field of the customer database that this one feeds, such as ``"email"``;
-            None for a field kept under the data source's own name (``intercom.plan``).
+            None for a field kept under the data source's own name (``shop.plan``).
         options: The allowed values of a choice, if the vendor lists them.
         sample: A real value of the account, to help the admin choose.
     """
@@ -98,7 +98,7 @@ class EnvVar:
     """An environment variable that the plugin reads; its value arrives in :attr:`Account.environment`.
 
     Attributes:
-        name: ``"INTERCOM_API_URL"``.
+        name: ``"SHOP_API_URL"``.
         help: One sentence that ``mainstem doctor`` prints.
         default: Value when the variable is not set; None means that there is none.
         secret: Never show the value.
