@@ -24,12 +24,13 @@ lint: $(VENV)/.installed-test ## check format, style, types, import directions a
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/djlint core plugins --lint --quiet
+	@find core plugins -name '*.html' | xargs -r $(BIN)/djlint --lint --quiet
 
 bench: $(VENV)/.installed-test ## run the benchmarks: one JSON line per figure
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.installed-test ## build the documentation, check its links and examples
+	@$(BIN)/python docs/generate_hooks.py
 	@$(BIN)/python -m docs $(ARGS)
 
 # uv installs in seconds what takes pip half a minute; where it cannot be had or fails, pip does it.

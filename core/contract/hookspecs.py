@@ -51,10 +51,12 @@ class SourceSpecs:
     Example::
 
         import dataclasses
+
         from core.contract.example import Shop, account
         from core.contract.hookspecs import hookimpl
         from core.contract.types import Partition
         from core.host import Host
+
 
         class Redact:
             @hookimpl(wrapper=True)
@@ -62,6 +64,7 @@ class SourceSpecs:
                 page = yield
                 records = [dataclasses.replace(record, values={}) for record in page.records]
                 return dataclasses.replace(page, records=records)
+
 
         shop = Host([Shop(), Redact()]).source("shop")
         page = shop.sync(account=account(), partition=Partition("customer", start=0), cursor=0)
@@ -90,6 +93,7 @@ class SourceSpecs:
             from core.contract.types import Connected, Redirect, Rejected
             from core.host import Host
 
+
             class ConsentShop(Shop):
                 @hookimpl
                 def connect(self, account, answers):
@@ -98,6 +102,7 @@ class SourceSpecs:
                     if answers.get("code") != "42":
                         return Rejected({"": "The shop did not confirm the consent: try again"})
                     return Connected(remote_id="shop-1", name="Corner shop", secrets={"token": "made of the code"})
+
 
             shop = Host([ConsentShop()]).source("shop")
             assert isinstance(shop.connect(account=account(), answers={}), Redirect)
@@ -120,6 +125,7 @@ class SourceSpecs:
             from core.contract.types import FieldSpec
             from core.host import Host
 
+
             class FieldShop(Shop):
                 @hookimpl
                 def field_schema(self, account):
@@ -127,6 +133,7 @@ class SourceSpecs:
                         FieldSpec("customer", "email", "Email", feeds="email"),
                         FieldSpec("customer", "bonus", "Bonus points", type="integer", custom=True, sample=120),
                     ]
+
 
             fields = Host([FieldShop()]).source("shop").field_schema(account=account())
             assert [field.key for field in fields if field.custom] == ["bonus"]
@@ -146,11 +153,13 @@ class SourceSpecs:
             from core.contract.types import Roster, Team, TeamUser
             from core.host import Host
 
+
             class TeamShop(Shop):
                 @hookimpl
                 def import_team(self, account):
                     eve = TeamUser("7", "eve@shop.example", "Eve")
                     return Roster(users=(eve,), teams=(Team("1", "Counter", members=("7",)),))
+
 
             roster = Host([TeamShop()]).source("shop").import_team(account=account())
             assert roster.teams[0].members == (roster.users[0].remote_id,)
@@ -168,10 +177,12 @@ class SourceSpecs:
         Example::
 
             from datetime import UTC, datetime
+
             from core.contract.example import Shop, account
             from core.contract.hookspecs import hookimpl
             from core.contract.types import Partition, Scope
             from core.host import Host
+
 
             class YearShop(Shop):
                 @hookimpl
@@ -179,6 +190,7 @@ class SourceSpecs:
                     since = scope.since["customer"]
                     first = since.year if since else 2023
                     return [Partition("customer", key=str(year), start={"year": year}) for year in range(first, 2026)]
+
 
             shop = Host([YearShop()]).source("shop")
             assert len(shop.plan_sync(account=account(), scope=Scope({"customer": None}))) == 3
@@ -205,6 +217,7 @@ class SourceSpecs:
             from core.contract.types import Page, Partition, Record
             from core.host import Host
 
+
             class BusyShop(Shop):
                 pages = {0: "ann@example.com", 1: "bob@example.com"}
                 busy = False
@@ -216,6 +229,7 @@ class SourceSpecs:
                     email = self.pages[cursor]
                     following = cursor + 1 if cursor + 1 in self.pages else None
                     return Page([Record("customer", email, values={"email": email})], next=following)
+
 
             plugin, cursor, emails = BusyShop(), 0, []
             shop = Host([plugin]).source("shop")
@@ -248,10 +262,12 @@ class SourceSpecs:
             from core.contract.types import MergePolicy
             from core.host import Host
 
+
             class MergingShop(Shop):
                 @hookimpl
                 def merge(self, account, object):
                     return MergePolicy(keys=("external_id", "email"), mode="next_if_empty")
+
 
             policy = Host([MergingShop()]).source("shop").merge(account=account(), object="customer")
             assert policy.keys[0] == "external_id"
@@ -274,11 +290,13 @@ class SourceSpecs:
             import hashlib
             import hmac
             import json
+
             from core.contract.errors import Forged
             from core.contract.example import Shop
             from core.contract.hookspecs import hookimpl
             from core.contract.types import Delivery, WebhookRequest
             from core.host import Host
+
 
             class CallingShop(Shop):
                 @hookimpl
@@ -288,6 +306,7 @@ class SourceSpecs:
                         raise Forged("The signature is wrong")
                     body = json.loads(request.body)
                     return Delivery(account=body["shop"], id=body["id"], topic=body["topic"], body=body)
+
 
             shop = Host([CallingShop()]).source("shop")
             body = b'{"shop": "shop-1", "id": "e1", "topic": "customer.changed", "customer": "ann@example.com"}'
@@ -315,6 +334,7 @@ class SourceSpecs:
             from core.contract.types import Delivery, Page, Record, Ref
             from core.host import Host
 
+
             class CallingShop(Shop):
                 customers = {"ann@example.com": "Ann"}
 
@@ -326,6 +346,7 @@ class SourceSpecs:
                         records=[Record("customer", email, values={"first_name": names[email]}) for email in names],
                         deleted=[Ref("customer", email) for email in emails if email not in names],
                     )
+
 
             told = [
                 Delivery("shop-1", "e1", "customer.changed", {"customer": "ann@example.com"}),
@@ -349,10 +370,12 @@ class SourceSpecs:
             from core.contract.types import RetentionRule
             from core.host import Host
 
+
             class ForgettingShop(Shop):
                 @hookimpl
                 def retention(self, account):
                     return [RetentionRule(days=365, type="purchase"), RetentionRule(days=90)]
+
 
             rules = Host([ForgettingShop()]).source("shop").retention(account=account())
             assert {rule.type: rule.days for rule in rules} == {"purchase": 365, None: 90}
@@ -366,10 +389,12 @@ class SourceSpecs:
         Example::
 
             from wsgiref.simple_server import make_server
+
             from core.contract.example import Shop
             from core.contract.hookspecs import hookimpl
             from core.contract.types import SandboxOptions
             from core.host import Host
+
 
             class Street:
                 credentials = {"key": "open"}
@@ -387,10 +412,12 @@ class SourceSpecs:
                 def serve(self, host, port):
                     make_server(host, port, self.app).serve_forever()
 
+
             class ShopWithSandbox(Shop):
                 @hookimpl
                 def sandbox(self, options):
                     return Street(options.people)
+
 
             street = Host([ShopWithSandbox()]).source("shop").sandbox(options=SandboxOptions(people=3))
             assert street.app({}, lambda status, headers: None) == [b"3 customers"]
@@ -412,6 +439,7 @@ class HostSpecs:
             from core.contract.types import RunSummary
             from core.host import Host
 
+
             class Alarm:
                 def __init__(self):
                     self.rung = []
@@ -420,6 +448,7 @@ class HostSpecs:
                 def run_finished(self, run):
                     if run.status == "failed":
                         self.rung.append(run.run)
+
 
             alarm = Alarm()
             host = Host([alarm])

@@ -16,4 +16,4 @@ class PluginConfigError(PluginError):
 
 
 class BadAnswer(PluginError):
-    """A plugin gave no answer to a hook, or one that is not a value."""
+    """A plugin does not implement a hook, gave no answer to it, or one that is not a value."""

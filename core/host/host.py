@@ -101,8 +101,8 @@ class Host:
     def source(self, name: str) -> SourceSpecs:
         """Return the hooks of one data source plugin, to be called with keyword arguments.
 
-        The plugin alone answers; wrappers of other plugins surround it. What either raises comes through, and an
-        answer that is None or not yet computed raises :class:`BadAnswer`.
+        The plugin alone answers; wrappers of other plugins surround it. What either raises comes through. A hook
+        that the plugin lacks, and an answer that is None or not yet computed, raise :class:`BadAnswer`.
 
         Raises:
             PluginMissing: It is unknown, broken or disabled.
@@ -138,6 +138,9 @@ class Host:
         return environment.values(self.manifest(name).environment, environ)
 
     def _ask(self, name: str, hook: str, /, **kwargs: object) -> object:
+        plugin = self._plugins[name]
+        if not any(found.plugin is plugin for found in getattr(self._manager.hook, hook).get_hookimpls()):
+            raise BadAnswer(f"plugin {name!r} does not implement {hook}")
         # Made anew for each call: a caller that is kept would not leave out a plugin registered after it was made.
         others = [self._plugins[other] for other in self._manifests if other != name]
         answer = self._call(name, hook, others, kwargs)

@@ -99,10 +99,16 @@ def test_a_hook_that_the_plugin_lacks_has_no_answer_even_if_another_has_it() -> 
         def retention(self):
             return []
 
-    host = Host([Shop(), Forgets()])
+    class Curious:
+        @hookimpl(wrapper=True)
+        def retention(self):
+            rules = yield
+            return list(rules)
+
+    host = Host([Shop(), Forgets(), Curious()])
 
     assert host.source("kiosk").retention(account=account()) == []
-    with pytest.raises(BadAnswer, match="plugin 'shop' gave no answer to retention"):
+    with pytest.raises(BadAnswer, match="plugin 'shop' does not implement retention"):
         host.source("shop").retention(account=account())
 
 
