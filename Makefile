@@ -23,7 +23,7 @@ lint: $(VENV)/.installed-test ## check format, style, types, import directions a
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@find core plugins -name '*.html' | xargs -r $(BIN)/djlint --lint --quiet
 
 bench: $(VENV)/.installed-test ## run the benchmarks: one JSON line per figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -12,7 +12,7 @@ from core.db.base import Model
 from core.db.types import JsonColumn, UtcDateTime
 
 
-def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | bool:
+def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Write our own column types by name into generated migrations."""
     if kind == "type" and (item is JsonColumn or isinstance(item, UtcDateTime)):
         name = "JsonColumn" if item is JsonColumn else "UtcDateTime"

@@ -3,7 +3,7 @@
 One server per instance folder, reached by a unix socket that only its owner may open. The first process that asks
 for it starts it in the background; the others join. It belongs to the instance, not to the process that started it:
 it runs until :func:`stop_embedded` ends it (as ``mainstem demo`` does when it leaves). The socket is the only truth
-about whether it runs, so a killed server or a stale pid file mends itself at the next call.
+about whether it runs (there is no pid file to be wrong), so a killed server is back at the next call.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from core.config import Settings
 # A unix socket's path may have 107 bytes on Linux, 103 on macOS.
 _SOCKET_PATH_BYTES = 100
 _START_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
+
+# By folder: the servers that this process started.
+_launched: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 class ValkeyError(Exception):
@@ -57,7 +61,6 @@ class EmbeddedValkey:
     def __init__(self, instance: Path) -> None:
         self._folder = instance.resolve() / "valkey"
         self._socket = _socket_path(self._folder)
-        self._pid_file = self._folder / "valkey.pid"
         self._log = self._folder / "valkey.log"
 
     @property
@@ -85,6 +88,7 @@ class EmbeddedValkey:
                 with closing(redis.Redis.from_url(self.url)) as client:
                     # Returns when the server hangs up, which it does by ending.
                     client.shutdown()
+            self._reap()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -95,7 +99,7 @@ class EmbeddedValkey:
             yield
 
     def _answers(self) -> bool:
-        with closing(redis.Redis.from_url(self.url, socket_timeout=10)) as client:
+        with closing(redis.Redis.from_url(self.url, socket_timeout=_ANSWER_SECONDS)) as client:
             try:
                 client.ping()
             except redis.BusyLoadingError:
@@ -115,7 +119,6 @@ class EmbeddedValkey:
 
     def _launch(self) -> None:
         self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._pid_file.unlink(missing_ok=True)
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -123,30 +126,26 @@ class EmbeddedValkey:
             "dir": str(self._folder),
             "save": "60 1",
             "appendonly": "yes",
-            "pidfile": str(self._pid_file),
-            "logfile": str(self._log),
-            # It leaves our process group, so that Ctrl-C reaches only the command, and it is nobody's zombie.
-            "daemonize": "yes",
         }
         command = [str(_server()), *(word for key, value in options.items() for word in (f"--{key}", value))]
-        started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        with self._log.open("ab") as log:
+            # A session of its own: Ctrl-C ends the command, which then stops the server when its work is put down.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._reap()
+        _launched[self._folder] = process
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
-            if started.returncode or self._died() or time.monotonic() > deadline:
-                raise ValkeyError(
-                    f"the embedded Valkey did not start; see {self._log} {started.stderr.strip()}".strip()
-                )
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise ValkeyError(f"the embedded Valkey did not start; see {self._log}")
             time.sleep(0.01)
 
-    def _died(self) -> bool:
-        """Tell whether the server we launched has come and gone; before it wrote its pid it is merely not there yet."""
-        try:
-            os.kill(int(self._pid_file.read_text()), 0)
-        except (FileNotFoundError, ValueError):
-            return False
-        except ProcessLookupError:
-            return True
-        return False
+    def _reap(self) -> None:
+        """Wait for the end of the server that this process started, if it did: else it would stay as a zombie."""
+        process = _launched.pop(self._folder, None)
+        if process:
+            process.wait()
 
 
 def _server() -> Path:
