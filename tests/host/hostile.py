@@ -155,6 +155,10 @@ class Unhashable(Shop):
     page: int = 2
 
 
+class NoHash(Shop):
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Mute:
     pass
 
@@ -206,6 +210,7 @@ BROKEN: dict[str, tuple[object, str]] = {
     "wraps the news": (WrapsTheNews(), "run_finished cannot be wrapped"),
     "equals all": (EqualsAll(), "told apart by identity"),
     "unhashable": (Unhashable(), "told apart by identity"),
+    "no hash": (NoHash(), "told apart by identity"),
     "no manifest": (NoManifest(), "manifest must be of type Manifest, not dict"),
     "webhooks": (Promises(), "manifest.webhooks is true: verify_webhook is missing"),
     "webhooks unread": (Promises(), "manifest.webhooks is true: read_webhooks is missing"),
