@@ -21,12 +21,19 @@ def make_engine(url: str) -> Engine:
     prepared statements, since a plan made on an empty table would be kept while the table grows.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, json_serializer=_dumps, connect_args={"timeout": 30, "check_same_thread": False})
+        engine = create_engine(
+            url, json_serializer=_dumps, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
+        )
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(
-        url, json_serializer=_dumps, pool_pre_ping=True, pool_size=10, connect_args={"prepare_threshold": None}
+        url,
+        json_serializer=_dumps,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=10,
+        connect_args={"prepare_threshold": None},
     )
 
 

@@ -139,7 +139,7 @@ def upgrade() -> None:
         sa.Column("object", sa.String(), nullable=False),
         sa.Column("remote_id", sa.String(), nullable=False),
         sa.Column("entity_id", sa.Uuid(), nullable=False),
-        sa.Column("keys", JsonColumn, nullable=False),
+        sa.Column("identity_ids", JsonColumn, nullable=False),
         sa.Column("content_hash", sa.LargeBinary(length=16), nullable=True),
         sa.Column("remote_updated_at", UtcDateTime(), nullable=True),
         sa.Column("deleted_at", UtcDateTime(), nullable=True),

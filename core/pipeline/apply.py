@@ -1,0 +1,223 @@
+"""One page, from the plugin's hands into the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, and_, exists, or_
+from sqlalchemy.exc import DBAPIError
+
+from core.contract.types import Kind, Page, Ref
+from core.db.bulk import rows_in, table_of, upsert
+from core.db.engine import writing
+from core.db.models import Article, Collection, Organization, Person, RefusedRecord
+from core.pipeline.entities import ORGANIZATION, PERSON, Matcher, Stale, make_stubs, without_match
+from core.pipeline.ids import link_id
+from core.pipeline.links import LINK, Links
+from core.pipeline.policy import Policy
+from core.pipeline.related import (
+    refs_of,
+    write_activities,
+    write_articles,
+    write_collections,
+    write_memberships,
+    write_tags,
+)
+from core.pipeline.shape import Batch, Shaped, Shaper
+
+REFUSED = table_of(RefusedRecord)
+_RETRIES = 10
+
+Counts = Mapping[str, Mapping[str, int]]
+"""By object: how many records were ``read, created, updated, unchanged, skipped, rejected, merged``."""
+
+_RETRYABLE = ("deadlock", "serialize", "database is locked", "duplicate key")
+
+
+def apply_page(
+    engine: Engine, page: Page, shaper: Shaper, policy: Policy, checkpoint: Callable[[Connection, Counts], None]
+) -> Counts:
+    """Take in a page, and its checkpoint, in one transaction.
+
+    Args:
+        engine: The database.
+        page: What the plugin returned.
+        shaper: Made for ``policy``.
+        policy: The data source's.
+        checkpoint: Called last in the transaction with what the page brought; an exception undoes the page.
+
+    Returns:
+        What the page brought, by object.
+    """
+    batch = shaper.shape(page)
+    for attempt in range(_RETRIES):
+        try:
+            with writing(engine) as connection:
+                counts = _Application(connection, page, batch, policy).run()
+                checkpoint(connection, counts)
+            return counts
+        except Stale:
+            continue
+        except DBAPIError as error:
+            if attempt == _RETRIES - 1 or not any(text in str(error.orig) for text in _RETRYABLE):
+                raise
+    raise RuntimeError("The page could not be applied: others kept changing the same people")
+
+
+class _Application:
+    """The steps of :func:`apply_page`, all on one connection."""
+
+    def __init__(self, connection: Connection, page: Page, batch: Batch, policy: Policy) -> None:
+        self._connection = connection
+        self._page = page
+        self._batch = batch
+        self._policy = policy
+        self._links = Links(connection, policy)
+        self._counts: dict[str, Counter[str]] = {key: Counter(counts) for key, counts in batch.counts.items()}
+        self._kinds: dict[str, Kind] = {spec.key: spec.kind for spec in policy.manifest.objects}
+
+    def run(self) -> Counts:
+        records = self._changed()
+        self._ensure_links(records)
+        records = [record for record in records if not self._current(record)]
+        matched = self._match(records)
+        self._write(records, matched)
+        self._delete()
+        self._refuse()
+        return self._counts
+
+    def _changed(self) -> list[Shaped]:
+        refs = refs_of(self._batch.records)
+        told = {ref for pair in self._page.merged for ref in pair} | set(self._page.deleted)
+        source_id = self._policy.source_id
+        ids = {link_id(source_id, ref.object, ref.remote_id) for ref in refs | told}
+        self._links.read(ids.union(record.link_id for record in self._batch.records))
+        records = [record for record in self._batch.records if not self._current(record)]
+        return records if self._policy.create_missing else self._with_match(records)
+
+    def _current(self, record: Shaped) -> bool:
+        if not self._links.is_current(record):
+            return False
+        self._counts[record.object]["unchanged"] += 1
+        return True
+
+    def _with_match(self, records: Sequence[Shaped]) -> list[Shaped]:
+        left_out: set[UUID] = set()
+        for entities in (ORGANIZATION, PERSON):
+            of_kind = [record for record in records if record.kind == entities.kind]
+            left_out |= without_match(self._connection, entities, of_kind, self._links, self._policy)
+        for record in records:
+            if record.link_id in left_out:
+                self._counts[record.object]["skipped"] += 1
+        return [record for record in records if record.link_id not in left_out]
+
+    def _ensure_links(self, records: Sequence[Shaped]) -> None:
+        refs = refs_of(records)
+        self._links.ensure(records, refs)
+        for entities in (ORGANIZATION, PERSON):
+            new = {
+                link.entity_id
+                for link in map(self._links.of, refs)
+                if link.is_new and self._kinds[link.object] == entities.kind
+            }
+            make_stubs(self._connection, entities, new.difference(record.link_id for record in records), self._policy)
+
+    def _match(self, records: Sequence[Shaped]) -> dict[UUID, list[str]]:
+        """Match and write organizations, then people; return the identities claimed by each link."""
+        identities: dict[UUID, list[str]] = {}
+        for entities in (ORGANIZATION, PERSON):
+            matcher = Matcher(self._connection, entities, self._links, self._policy)
+            of_kind = [record for record in records if record.kind == entities.kind]
+            matcher.run(of_kind, self._merged_links(entities.kind))
+            identities |= matcher.identities()
+            for record in of_kind:
+                counts = self._counts[record.object]
+                counts[matcher.outcome[record.link_id]] += 1
+                counts["merged"] += record.link_id in matcher.merged
+        for record in records:
+            if record.kind not in ("person", "organization"):
+                is_new = self._links[record.link_id].content_hash is None
+                self._counts[record.object]["created" if is_new else "updated"] += 1
+        return identities
+
+    def _merged_links(self, kind: Kind) -> list[tuple[UUID, UUID]]:
+        pairs = [tuple(self._id(ref) for ref in pair) for pair in self._page.merged]
+        return [
+            (gone, survivor)
+            for gone, survivor in pairs
+            if (link := self._links.get(gone)) and self._links.get(survivor) and self._kinds[link.object] == kind
+        ]
+
+    def _id(self, ref: Ref) -> UUID:
+        return link_id(self._policy.source_id, ref.object, ref.remote_id)
+
+    def _write(self, records: Sequence[Shaped], identities: Mapping[UUID, list[str]]) -> None:
+        connection, links, policy = self._connection, self._links, self._policy
+        write_collections(connection, _of(records, "collection"), links, policy)
+        write_articles(connection, _of(records, "article"), links, policy)
+        write_memberships(connection, _of(records, "person"), links)
+        write_tags(connection, records, links)
+        write_activities(connection, records, links, policy)
+        links.write(records, identities)
+
+    def _delete(self) -> None:
+        """Mark what the vendor no longer has, and archive what nothing else stands for, if the admin wants that."""
+        gone = [self._id(ref) for ref in self._page.deleted] + [self._id(gone) for gone, _ in self._page.merged]
+        stored = [link for id in gone if (link := self._links.get(id)) and link.deleted_at is None]
+        if not stored:
+            return
+        now, merged = self._policy.now, {self._id(gone) for gone, _ in self._page.merged}
+        ids = [link.id for link in stored]
+        self._connection.execute(LINK.update().where(LINK.c.id.in_(ids)).values(deleted_at=now, content_hash=None))
+        if self._policy.archive_deleted:
+            self._archive([link.entity_id for link in stored if link.id not in merged])
+
+    def _archive(self, entities: Sequence[UUID]) -> None:
+        for model in (Person, Organization, Article, Collection):
+            table = table_of(model)
+            alive = exists().where(and_(LINK.c.entity_id == table.c.id, LINK.c.deleted_at.is_(None)))
+            self._connection.execute(
+                table.update()
+                .where(table.c.id.in_(entities), table.c.archived_at.is_(None), ~alive)
+                .values(archived_at=self._policy.now, updated_at=self._policy.now)
+            )
+
+    def _refuse(self) -> None:
+        """Set aside what was refused, and settle what was refused before and is now in."""
+        refused = self._batch.refused
+        rows = [refused[id] for id in sorted(refused)]
+        update = ("reason", "payload", "refused_at", "resolved_at")
+        upsert(self._connection, REFUSED, rows, update=update)
+        taken: dict[str, list[str]] = {}
+        for record in self._batch.records:
+            taken.setdefault(record.object, []).append(record.remote_id)
+        if not taken:
+            return
+        theirs = or_(*(and_(REFUSED.c.object == key, REFUSED.c.remote_id.in_(ids)) for key, ids in taken.items()))
+        open_ = (REFUSED.c.source_id == self._policy.source_id, REFUSED.c.resolved_at.is_(None))
+        settled = [
+            row.id
+            for row in rows_in(
+                self._connection, [REFUSED.c.id], REFUSED.c.source_id, [self._policy.source_id], theirs, *open_
+            )
+        ]
+        if settled:
+            self._connection.execute(
+                REFUSED.update().where(REFUSED.c.id.in_(settled)).values(resolved_at=self._policy.now)
+            )
+
+
+def _of(records: Iterable[Shaped], kind: Kind) -> list[Shaped]:
+    return [record for record in records if record.kind == kind]
+
+
+def summed(all_counts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Add up counts by object."""
+    total: dict[str, Counter[str]] = {}
+    for counts in all_counts:
+        for key, values in counts.items():
+            total.setdefault(key, Counter()).update(values)
+    return {key: dict(values) for key, values in total.items()}

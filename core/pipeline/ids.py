@@ -1,0 +1,35 @@
+"""Ids that follow from what they identify, so that they are known without asking and safe to make twice."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from uuid import UUID
+
+
+def _id(*parts: str) -> UUID:
+    return UUID(bytes=blake2b("\x1f".join(parts).encode(), digest_size=16).digest())
+
+
+def link_id(source_id: int, object: str, remote_id: str) -> UUID:
+    """Return the id of the link of a vendor's object; also of the person it makes, if it makes one."""
+    return _id("link", str(source_id), object, remote_id)
+
+
+def identity_id(kind: str, type: str, value: str) -> UUID:
+    """Return the id of a shared identity, such as ``("person", "email", "a@b.c")``."""
+    return _id("identity", kind, type, value)
+
+
+def activity_id(source_id: int, remote_id: str) -> UUID:
+    """Return the id of an activity."""
+    return _id("activity", str(source_id), remote_id)
+
+
+def refusal_id(source_id: int, object: str, remote_id: str, payload: str) -> UUID:
+    """Return the id of a refused record; ``payload`` tells those without a remote id apart."""
+    return _id("refusal", str(source_id), object, remote_id, "" if remote_id else payload)
+
+
+def content_hash(text: bytes) -> bytes:
+    """Return 16 bytes that differ when the content differs."""
+    return blake2b(text, digest_size=16).digest()

@@ -1,0 +1,134 @@
+"""Which objects of the vendor a page speaks of, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row
+
+from core.contract.types import Ref
+from core.db.bulk import insert_missing, rows_in, table_of, upsert
+from core.db.models import Link
+from core.pipeline.ids import link_id
+from core.pipeline.policy import Policy
+from core.pipeline.shape import Shaped
+
+LINK = table_of(Link)
+
+
+@dataclass(slots=True)
+class LinkState:
+    """A link as it is in the database; ``is_new`` when this page made it."""
+
+    id: UUID
+    object: str
+    remote_id: str
+    entity_id: UUID
+    identity_ids: list[str]
+    content_hash: bytes | None
+    remote_updated_at: datetime | None
+    deleted_at: datetime | None
+    is_new: bool = False
+
+
+class Links:
+    """The links a page needs, by id. Those that were missing are made, each pointing to an entity of its own id."""
+
+    def __init__(self, connection: Connection, policy: Policy) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._states: dict[UUID, LinkState] = {}
+
+    def __getitem__(self, id: UUID) -> LinkState:
+        return self._states[id]
+
+    def get(self, id: UUID) -> LinkState | None:
+        """Return the link, or None when it is neither stored nor made."""
+        return self._states.get(id)
+
+    def of(self, ref: Ref) -> LinkState:
+        """Return the link of an object that :meth:`ensure` was told of."""
+        return self._states[link_id(self._policy.source_id, ref.object, ref.remote_id)]
+
+    def read(self, ids: Collection[UUID]) -> None:
+        """Take in what is stored of these."""
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, ids))
+
+    def ensure(self, records: Iterable[Shaped], refs: Iterable[Ref]) -> None:
+        """Make the links that are missing, and hold those of ``records`` until the transaction ends.
+
+        Two pages that bring the same object wait for each other here, so that the later one sees what the earlier
+        one wrote and none of its decisions rests on an old state.
+        """
+        source_id = self._policy.source_id
+        wanted = {record.link_id: (record.object, record.remote_id) for record in records}
+        held = set(wanted)
+        wanted.update({link_id(source_id, ref.object, ref.remote_id): (ref.object, ref.remote_id) for ref in refs})
+        missing = sorted(id for id in wanted if id not in self._states)
+        insert_missing(self._connection, LINK, [self._fresh(id, *wanted[id]) for id in missing])
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, held.union(missing), lock=True), set(missing))
+
+    def _fresh(self, id: UUID, object: str, remote_id: str) -> dict[str, Any]:
+        return {
+            "id": id,
+            "source_id": self._policy.source_id,
+            "object": object,
+            "remote_id": remote_id,
+            "entity_id": id,
+            "identity_ids": [],
+        }
+
+    def _take(self, rows: Iterable[Row[Any]], missing: Collection[UUID] = ()) -> None:
+        for row in rows:
+            self._states[row.id] = LinkState(
+                row.id,
+                row.object,
+                row.remote_id,
+                row.entity_id,
+                row.identity_ids,
+                row.content_hash,
+                row.remote_updated_at,
+                row.deleted_at,
+                is_new=row.id in missing,
+            )
+
+    def redirect(self, entities: Mapping[UUID, UUID]) -> None:
+        """Let the links to merged entities point to what is left of them."""
+        for link in self._states.values():
+            link.entity_id = entities.get(link.entity_id, link.entity_id)
+
+    def is_current(self, record: Shaped) -> bool:
+        """Tell whether what is stored is the same as ``record``, or newer."""
+        link = self._states.get(record.link_id)
+        if link is None or link.content_hash is None:
+            return False
+        if link.content_hash == record.content_hash:
+            return link.deleted_at is None
+        if record.updated_at is None or link.remote_updated_at is None:
+            return False
+        return record.updated_at < link.remote_updated_at
+
+    def write(self, records: Iterable[Shaped], identities: Mapping[UUID, list[str]]) -> None:
+        """Remember what was written of ``records``, and the ``identities`` each claims, by link."""
+        rows = [
+            {
+                **self._fresh(record.link_id, record.object, record.remote_id),
+                "entity_id": self._states[record.link_id].entity_id,
+                "identity_ids": identities.get(record.link_id, []),
+                "content_hash": record.content_hash,
+                "remote_updated_at": record.updated_at,
+                "deleted_at": None,
+            }
+            for record in records
+        ]
+        rows.sort(key=lambda row: row["id"])
+        upsert(
+            self._connection,
+            LINK,
+            rows,
+            update=("entity_id", "identity_ids", "content_hash", "remote_updated_at", "deleted_at"),
+        )

@@ -1,0 +1,168 @@
+"""What hangs on the records of a page: memberships, tags, activities, articles and their collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from core.contract.types import Ref
+from core.db.bulk import insert_missing, table_of, upsert
+from core.db.models import Activity, Article, Collection, Membership, Participant, Tagging
+from core.pipeline.links import Links
+from core.pipeline.policy import Policy
+from core.pipeline.shape import Shaped, ShapedActivity
+
+MEMBERSHIP, TAGGING = table_of(Membership), table_of(Tagging)
+ACTIVITY, PARTICIPANT = table_of(Activity), table_of(Participant)
+ARTICLE, COLLECTION = table_of(Article), table_of(Collection)
+
+
+def refs_of(records: Iterable[Shaped]) -> set[Ref]:
+    """Return every object that ``records`` refer to."""
+    refs: set[Ref] = set()
+    for record in records:
+        refs.update(record.organizations or ())
+        if record.parent is not None:
+            refs.add(record.parent)
+        for activity in record.activities:
+            refs.update(activity.people)
+            if activity.organization is not None:
+                refs.add(activity.organization)
+    return refs
+
+
+def write_memberships(connection: Connection, people: Sequence[Shaped], links: Links) -> None:
+    """Let each person belong to exactly the organizations that her record names."""
+    telling = [record for record in people if record.organizations is not None]
+    _forget(connection, telling, links, MEMBERSHIP, "person_link_id")
+    rows = [
+        {
+            "person_link_id": record.link_id,
+            "organization_link_id": organization.id,
+            "person_id": links[record.link_id].entity_id,
+            "organization_id": organization.entity_id,
+            "position": position,
+        }
+        for record in telling
+        for position, organization in enumerate(links.of(ref) for ref in record.organizations or ())
+    ]
+    rows.sort(key=lambda row: (row["person_link_id"], row["organization_link_id"]))
+    insert_missing(connection, MEMBERSHIP, rows)
+
+
+def write_tags(connection: Connection, records: Sequence[Shaped], links: Links) -> None:
+    """Let each entity carry exactly the tags that its record names."""
+    telling = [record for record in records if record.tags is not None]
+    _forget(connection, telling, links, TAGGING, "link_id")
+    rows = [
+        {"link_id": record.link_id, "name": name, "kind": record.kind, "entity_id": links[record.link_id].entity_id}
+        for record in telling
+        for name in record.tags or ()
+    ]
+    rows.sort(key=lambda row: (row["link_id"], row["name"]))
+    insert_missing(connection, TAGGING, rows)
+
+
+def _forget(connection: Connection, records: Sequence[Shaped], links: Links, table: Any, column: str) -> None:
+    seen_before = [record.link_id for record in records if links[record.link_id].content_hash is not None]
+    if seen_before:
+        connection.execute(table.delete().where(table.c[column].in_(seen_before)))
+
+
+_ACTIVITY_UPDATE = (
+    "type",
+    "record_link_id",
+    "person_id",
+    "person_link_id",
+    "organization_id",
+    "organization_link_id",
+    "occurred_at",
+    "attributes",
+    "content_hash",
+)
+
+
+def write_activities(connection: Connection, records: Sequence[Shaped], links: Links, policy: Policy) -> None:
+    """Store what happened; an activity that is stored already with the same content is left alone."""
+    found = {activity.id: (record, activity) for record in records for activity in record.activities}
+    rows = [_activity_row(*found[id], links, policy) for id in sorted(found)]
+    upsert(connection, ACTIVITY, rows, update=_ACTIVITY_UPDATE, unless_equal="content_hash")
+    participants = {
+        (activity.id, person.id): person.entity_id
+        for _, activity in found.values()
+        for person in (links.of(ref) for ref in activity.people[1:])
+    }
+    insert_missing(
+        connection,
+        PARTICIPANT,
+        [
+            {"activity_id": activity, "person_link_id": link, "person_id": participants[activity, link]}
+            for activity, link in sorted(participants)
+        ],
+    )
+
+
+def _activity_row(record: Shaped, activity: ShapedActivity, links: Links, policy: Policy) -> dict[str, Any]:
+    person = links.of(activity.people[0]) if activity.people else None
+    organization = links.of(activity.organization) if activity.organization else None
+    return {
+        "id": activity.id,
+        "source_id": policy.source_id,
+        "type": activity.type,
+        "remote_id": activity.remote_id,
+        "record_link_id": record.link_id,
+        "person_id": person and person.entity_id,
+        "person_link_id": person and person.id,
+        "organization_id": organization and organization.entity_id,
+        "organization_link_id": organization and organization.id,
+        "occurred_at": activity.occurred_at,
+        "historical": policy.historical,
+        "attributes": activity.attributes,
+        "content_hash": activity.content_hash,
+    }
+
+
+def write_collections(connection: Connection, records: Sequence[Shaped], links: Links, policy: Policy) -> None:
+    """Store collections of articles."""
+    _write_content(connection, COLLECTION, records, links, policy)
+
+
+def write_articles(connection: Connection, records: Sequence[Shaped], links: Links, policy: Policy) -> None:
+    """Store articles."""
+    _write_content(connection, ARTICLE, records, links, policy)
+
+
+def _write_content(connection: Connection, table: Any, records: Sequence[Shaped], links: Links, policy: Policy) -> None:
+    rows = [_content_row(record, links, policy) for record in sorted(records, key=lambda r: r.link_id)]
+    if rows:
+        upsert(connection, table, rows, update=rows[0].keys() - {"id", "created_at"})
+
+
+def _content_row(record: Shaped, links: Links, policy: Policy) -> dict[str, Any]:
+    given = record.values.get
+    parent: UUID | None = links.of(record.parent).entity_id if record.parent else None
+    row: dict[str, Any] = {
+        "id": record.link_id,
+        "source_id": policy.source_id,
+        "remote_id": record.remote_id,
+        "description": given("description"),
+        "url": given("url"),
+        "locale": given("locale"),
+        "translations": given("translations") or {},
+        "archived_at": None,
+        "created_at": record.created_at or policy.now,
+        "updated_at": record.updated_at or policy.now,
+    }
+    if record.kind == "collection":
+        name = given("name") or record.remote_id
+        return row | {"parent_id": parent, "name": name, "icon": given("icon"), "position": given("position") or 0}
+    return row | {
+        "collection_id": parent,
+        "title": given("title") or "",
+        "body": given("body") or "",
+        "state": given("state") or "draft",
+        "author": given("author"),
+    }

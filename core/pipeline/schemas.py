@@ -1,0 +1,195 @@
+"""The canonical shape of values, declared with marshmallow.
+
+A value that already has exactly the right type is taken as it is; any other one goes through its marshmallow field,
+which converts it or says what is wrong. So the usual page costs one look-up of a type per value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from core.contract.fields import ARTICLE, COLLECTION, SYSTEM_FIELDS
+from core.contract.types import FieldType, Kind
+
+COLUMN_LENGTH = 1_000
+"""Longest text of a column with an index: a longer one does not fit a PostgreSQL index entry."""
+
+
+class Text(fields.Field[str]):
+    """Text; numbers and booleans are written out. Surrounding space goes, and nothing but space is no value."""
+
+    default_error_messages = {"invalid": "must be text"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float):
+            return str(value)
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value.strip()
+
+
+class StrictText(Text):
+    """Text that must be text: an identifier made of a number or a list is a fault of the vendor's data."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Moment(fields.Field[str]):
+    """A moment as RFC 3339 text in UTC, from unix seconds, ISO 8601 text or a datetime."""
+
+    default_error_messages = {"invalid": "must be a time: unix seconds or ISO 8601"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            if isinstance(value, int | float):
+                value = datetime.fromtimestamp(value, UTC)
+            elif isinstance(value, str):
+                value = datetime.fromisoformat(value)
+            return as_text(value)
+        except (ValueError, TypeError, AttributeError, OverflowError, OSError):
+            raise self.make_error("invalid") from None
+
+
+class Day(fields.Field[str]):
+    """A day as ``YYYY-MM-DD``, from ISO text, a date, or a moment's day in UTC."""
+
+    default_error_messages = {"invalid": "must be a date"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        try:
+            if isinstance(value, str) and len(value) == len("2026-01-31"):
+                return date.fromisoformat(value).isoformat()
+            return Moment()._deserialize(value, attr, data)[:10]
+        except (ValueError, ValidationError):
+            raise self.make_error("invalid") from None
+
+
+class Whole(fields.Integer):
+    """A whole number that fits 64 bits."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        number: int = super()._deserialize(value, attr, data, **kwargs)
+        if isinstance(value, bool) or not _fits(number):
+            raise self.make_error("invalid")
+        return number
+
+
+class Number(fields.Float):
+    """A finite number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if isinstance(value, bool):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+def _fits(number: Any) -> bool:
+    return bool(-(2**63) <= number < 2**63)
+
+
+def as_text(moment: datetime) -> str:
+    """Return an aware moment as RFC 3339 text in UTC, to the second."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+_FIELDS: Mapping[FieldType, Callable[[], fields.Field[Any]]] = {
+    "text": Text,
+    "integer": Whole,
+    "decimal": Number,
+    "boolean": fields.Boolean,
+    "date": Day,
+    "datetime": Moment,
+    "list": lambda: fields.List(Text()),
+}
+_EXACT: Mapping[FieldType, type] = {"integer": int, "boolean": bool}
+
+
+class Reader:
+    """Reads one value: None and empty text are no value.
+
+    Args:
+        key: Name of the field, for the message.
+        type: What it must be.
+        identifier: Text must have been text, and fit an index.
+        lower: Compare without regard to case: keep in lower case.
+    """
+
+    def __init__(self, key: str, type: FieldType, *, identifier: bool = False, lower: bool = False) -> None:
+        self.key = key
+        self._lower = lower
+        self._text = type == "text"
+        self._exact = _EXACT.get(type)
+        self._limit = COLUMN_LENGTH if identifier else math.inf
+        checks = [validate.Length(max=COLUMN_LENGTH)] if identifier else []
+        self._field = StrictText(validate=checks) if identifier else _FIELDS[type]()
+
+    def __call__(self, value: Any) -> Any:
+        """Return the value in its canonical form.
+
+        Raises:
+            ValidationError: It has another type; the message names the field.
+        """
+        if value is None:
+            return None
+        if self._text and type(value) is str and len(value) <= self._limit:
+            value = value.strip()
+        elif type(value) is not self._exact or not _fits(value):
+            value = self._deserialize(value)
+        if value == "" and self._text:
+            return None
+        return value.lower() if self._lower else value
+
+    def _deserialize(self, value: Any) -> Any:
+        try:
+            return self._field.deserialize(value)
+        except ValidationError as error:
+            messages: Any = error.messages
+            while isinstance(messages, dict):
+                messages = next(iter(messages.values()))
+            text = " ".join(messages) if isinstance(messages, Sequence) and not isinstance(messages, str) else messages
+            raise ValidationError(f"{self.key}: {text}", self.key) from None
+
+
+_LOWER = frozenset({"email", "domain"})
+_ARTICLE_TEXT = frozenset(ARTICLE + COLLECTION) - {"translations", "position"}
+
+
+def value_readers(kind: Kind) -> dict[str, Callable[[Any], Any]]:
+    """Return the readers of a kind's :attr:`core.contract.types.Record.values`, by key."""
+    if kind in ("person", "organization"):
+        return {
+            system.key: Reader(system.key, system.type, identifier=system.column, lower=system.key in _LOWER)
+            for system in SYSTEM_FIELDS["person" if kind == "person" else "organization"]
+        }
+    if kind == "activity":
+        return {}
+    readers: dict[str, Callable[[Any], Any]] = {
+        key: Reader(key, "text") for key in (ARTICLE if kind == "article" else COLLECTION) if key in _ARTICLE_TEXT
+    }
+    readers["translations"] = _translations
+    if kind == "collection":
+        readers["position"] = Reader("position", "integer")
+    return readers
+
+
+def _translations(value: Any) -> dict[str, dict[str, str]]:
+    """Texts by locale: ``{"fr": {"title": …, "body": …}}``."""
+    schema = fields.Dict(fields.String(), fields.Dict(fields.String(), fields.String(allow_none=True)))
+    try:
+        return schema.deserialize(value) if value else {}
+    except ValidationError as error:
+        raise ValidationError(f"translations: {error.messages}", "translations") from None

@@ -1,0 +1,314 @@
+"""A page as it came from a plugin, into a batch that can be written: validated, normalised, hashed. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import nh3
+from marshmallow import ValidationError
+
+from core.contract.types import JSON, Activity, Channel, Kind, ObjectSpec, Page, Record, Ref, Refusal
+from core.pipeline.ids import activity_id, content_hash, link_id, refusal_id
+from core.pipeline.policy import Policy
+from core.pipeline.schemas import Reader, as_text, value_readers
+
+
+@dataclass(slots=True)
+class Shaped:
+    """A valid record.
+
+    ``values`` and ``fields`` hold a key with None where the vendor has no value; ``capped`` counts the organizations
+    left out because one object may not relate to more.
+    """
+
+    link_id: UUID
+    object: str
+    kind: Kind
+    remote_id: str
+    updated_at: datetime | None
+    created_at: datetime | None
+    values: dict[str, Any]
+    fields: dict[str, Any]
+    tags: tuple[str, ...] | None
+    organizations: tuple[Ref, ...] | None
+    capped: int
+    parent: Ref | None
+    activities: list[ShapedActivity]
+    permissions: Mapping[Channel, bool]
+    content_hash: bytes
+
+
+@dataclass(slots=True)
+class ShapedActivity:
+    """A valid activity that is to be kept."""
+
+    id: UUID
+    type: str
+    remote_id: str
+    occurred_at: datetime
+    people: tuple[Ref, ...]
+    organization: Ref | None
+    attributes: dict[str, Any]
+    content_hash: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """A page ready to be matched and written.
+
+    Attributes:
+        records: No two of one link.
+        refused: Rows of refused_record.
+        counts: By object, what is known so far: ``read``, ``unchanged``, ``skipped``, ``rejected``.
+    """
+
+    records: list[Shaped] = field(default_factory=list)
+    refused: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+
+class Shaper:
+    """Shapes pages of one data source; made once for many pages, since it prepares a reader for every field."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._objects: dict[str, _ObjectShaper] = {
+            spec.key: _ObjectShaper(policy, spec) for spec in policy.manifest.objects
+        }
+
+    def shape(self, page: Page) -> Batch:
+        """Return the page's records validated; those that fail are set aside with the reason."""
+        batch = Batch()
+        latest: dict[UUID, Shaped] = {}
+        for item in page.records:
+            counts = batch.counts[item.object]
+            counts["read"] += 1
+            try:
+                shaped = self._record(item)
+            except ValidationError as error:
+                counts["rejected"] += 1
+                self._refuse(batch, item, _reason(error))
+                continue
+            if shaped.kind == "activity" and not shaped.activities:
+                counts["skipped"] += 1
+                continue
+            counts["capped"] += shaped.capped
+            known = latest.get(shaped.link_id)
+            if known is not None:
+                counts["unchanged"] += 1
+            if known is None or _newer(shaped, known):
+                latest[shaped.link_id] = shaped
+        for object_key, count in page.unchanged.items():
+            batch.counts[object_key].update(read=count, unchanged=count)
+        batch.records = list(latest.values())
+        return batch
+
+    def _record(self, item: Record | Refusal) -> Shaped:
+        if isinstance(item, Refusal):
+            raise ValidationError(item.reason)
+        if not item.remote_id:
+            raise ValidationError("id: missing")
+        return self._objects[item.object].record(item)
+
+    def _refuse(self, batch: Batch, item: Record | Refusal, reason: str) -> None:
+        payload, text = _storable(item.payload)
+        row_id = refusal_id(self._policy.source_id, item.object, str(item.remote_id), text)
+        batch.refused[row_id] = {
+            "id": row_id,
+            "source_id": self._policy.source_id,
+            "object": item.object,
+            "remote_id": str(item.remote_id)[:200],
+            "reason": reason[:2_000],
+            "payload": payload,
+            "refused_at": self._policy.now,
+            "resolved_at": None,
+        }
+
+
+class _ObjectShaper:
+    """Shapes the records of one object."""
+
+    def __init__(self, policy: Policy, spec: ObjectSpec) -> None:
+        self._policy = policy
+        self._spec = spec
+        prefix = f"{policy.manifest.name}."
+        self._values = value_readers(spec.kind)
+        self._dropped = policy.deselected.get(spec.key, frozenset())
+        self._fields = {
+            f.key: (prefix + f.key, Reader(f.key, f.type)) for f in policy.fields.get(spec.key, ()) if f.feeds is None
+        }
+        self._since: dict[str, datetime | None] = {a.key: policy.kept_since(a.key) for a in policy.manifest.activities}
+        self._kinds: dict[str, Kind] = {o.key: o.kind for o in policy.manifest.objects}
+
+    def _refs(self, refs: tuple[Ref, ...], kind: Kind, name: str) -> tuple[Ref, ...]:
+        """Return the refs without repetition, at most as many as one object may relate to."""
+        for ref in refs:
+            if self._kinds.get(ref.object) != kind:
+                raise ValidationError(f"{name}: the plugin has no object {ref.object!r} of kind {kind}", name)
+            if not ref.remote_id:
+                raise ValidationError(f"{name}: an id is missing", name)
+        return tuple(dict.fromkeys(refs))[: self._policy.link_limit]
+
+    def record(self, record: Record) -> Shaped:
+        policy = self._policy
+        values = self._read_values(record)
+        fields = {}
+        for key, value in record.fields.items():
+            selected = self._fields.get(key)
+            if selected is not None:
+                fields[selected[0]] = selected[1](value)
+        if "body" in values:
+            values["body"] = nh3.clean(values["body"] or "")
+        tags = None if record.tags is None else tuple(dict.fromkeys(_tag(tag) for tag in record.tags))
+        organizations = record.organizations
+        if organizations is not None:
+            organizations = self._refs(organizations, "organization", "organizations")
+        if record.parent is not None:
+            self._refs((record.parent,), "collection", "parent")
+        activities = [shaped for a in record.activities if (shaped := self._activity(a)) is not None]
+        content = [
+            _moment(record.updated_at, "updated_at"),
+            _moment(record.created_at, "created_at"),
+            values,
+            fields,
+            tags,
+            organizations and [(ref.object, ref.remote_id) for ref in organizations],
+            record.parent and (record.parent.object, record.parent.remote_id),
+            [(a.remote_id, a.content_hash.hex()) for a in activities],
+        ]
+        (_, _, values, fields, tags, *_), text = _clean(content)
+        return Shaped(
+            link_id=link_id(policy.source_id, record.object, record.remote_id),
+            object=record.object,
+            kind=self._spec.kind,
+            remote_id=record.remote_id,
+            updated_at=record.updated_at,
+            created_at=record.created_at,
+            values=values,
+            fields=fields,
+            tags=None if tags is None else tuple(tags),
+            organizations=organizations,
+            capped=len(record.organizations or ()) - len(organizations or ()),
+            parent=record.parent,
+            activities=activities,
+            permissions=record.permissions,
+            content_hash=content_hash(text),
+        )
+
+    def _read_values(self, record: Record) -> dict[str, Any]:
+        values = {}
+        for key, value in record.values.items():
+            reader = self._values.get(key)
+            if reader is None:
+                raise ValidationError(f"{key}: the plugin gives a value that does not exist for {self._spec.label}")
+            if key not in self._dropped:
+                values[key] = reader(value)
+        return values
+
+    def _activity(self, activity: Activity) -> ShapedActivity | None:
+        if activity.type not in self._since:
+            raise ValidationError(f"{activity.type}: the plugin does not declare this activity")
+        if not activity.remote_id:
+            raise ValidationError(f"{activity.type}: the activity has no id")
+        when = _moment(activity.occurred_at, f"{activity.type}.occurred_at")
+        since = self._since[activity.type]
+        if since is not None and activity.occurred_at < since:
+            return None
+        people = self._refs(activity.people, "person", "people")
+        if activity.organization is not None:
+            self._refs((activity.organization,), "organization", "organization")
+        organization = activity.organization and (activity.organization.object, activity.organization.remote_id)
+        content = [
+            activity.type,
+            when,
+            [(ref.object, ref.remote_id) for ref in people],
+            organization,
+            dict(activity.attributes),
+        ]
+        (*_, attributes), text = _clean(content)
+        return ShapedActivity(
+            id=activity_id(self._policy.source_id, activity.remote_id),
+            type=activity.type,
+            remote_id=activity.remote_id,
+            occurred_at=activity.occurred_at,
+            people=people,
+            organization=activity.organization,
+            attributes=attributes,
+            content_hash=content_hash(text),
+        )
+
+
+def _newer(one: Shaped, other: Shaped) -> bool:
+    if one.updated_at is None or other.updated_at is None:
+        return True
+    return one.updated_at >= other.updated_at
+
+
+def _moment(value: datetime | None, name: str) -> str | None:
+    if value is None:
+        return None
+    try:
+        return as_text(value)
+    except (ValueError, AttributeError, OverflowError):
+        raise ValidationError(f"{name}: must be a moment with a time zone", name) from None
+
+
+def _tag(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValidationError("tags: must be names")
+    return value.strip()[:200]
+
+
+_dumps: Callable[[Any], str] = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _clean(content: list[Any]) -> tuple[list[Any], bytes]:
+    """Return ``content`` in a form that every database takes, and its JSON.
+
+    PostgreSQL stores neither the character NUL nor half of a surrogate pair; vendors send both.
+    """
+    try:
+        text = _dumps(content)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValidationError(f"a value cannot be stored: {error}") from None
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        scrubbed = _scrub(content)
+        return scrubbed, _dumps(scrubbed).encode()
+    if b"\\u0000" not in data:
+        return content, data
+    scrubbed = _scrub(content)
+    return scrubbed, _dumps(scrubbed).encode()
+
+
+def _scrub(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "").encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_scrub(key): _scrub(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrub(item) for item in value]
+    return value
+
+
+def _storable(payload: JSON) -> tuple[Any, str]:
+    """Return what can be kept of a payload that may be anything, and a text that tells it from others."""
+    text = repr(_scrub(payload))[:100_000]
+    try:
+        (kept,), data = _clean([payload])
+    except ValidationError:
+        return {"text": text}, text
+    return (kept if isinstance(kept, dict) else {"value": kept}), data.decode()
+
+
+def _reason(error: ValidationError) -> str:
+    messages: Sequence[Any] = error.messages if isinstance(error.messages, list) else [error.messages]
+    return "; ".join(str(message) for message in messages)

@@ -1,0 +1,107 @@
+"""Whose value stands when a record meets a person or organization that is already here. Pure.
+
+Lineage tells for every value which data source wrote it, when, and what it replaced::
+
+    {"*": [1, "2026-11-03T10:00:00Z"], "email": [2, "2026-11-04T10:00:00Z", "old@example.com"]}
+
+``"*"`` stands for every value without an entry of its own: those that the entity was made with. The source is None
+for what a user of Mainstem wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from core.pipeline.policy import Policy
+from core.pipeline.schemas import as_text
+from core.pipeline.shape import Shaped
+
+
+@dataclass(slots=True)
+class Values:
+    """The values of one person or organization: by key, those of columns and of ``fields`` alike; empty ones absent."""
+
+    values: dict[str, Any]
+    lineage: dict[str, list[Any]]
+    initial_source_id: int | None
+    is_new: bool
+    written_at: datetime | None = None
+    changed: bool = field(default=False)
+
+    def writer(self, key: str) -> int | None:
+        """Return the data source that wrote the present value of ``key``."""
+        entry = self.lineage.get(key) or self.lineage.get("*")
+        return entry[0] if entry else None
+
+
+def take_in(target: Values, record: Shaped, policy: Policy) -> None:
+    """Apply a record to ``target`` by the rules of «How values merge, exactly» (requirements).
+
+    Args:
+        target: Changed in place; ``written_at`` is the vendor's time of what this data source last wrote to it.
+        record: Valid, of the entity's kind.
+        policy: The data source's.
+    """
+    if _outdated(target, record):
+        return
+    if record.updated_at is not None:
+        target.written_at = record.updated_at
+    if target.is_new:
+        _make(target, record, policy)
+        return
+    if policy.strategy == "ignore" and target.initial_source_id != policy.source_id:
+        return
+    for key, value in record.values.items():
+        if _may_write(target, key, value, policy):
+            _set(target, key, value, policy)
+    for key, value in record.fields.items():
+        _set(target, key, value, policy)
+
+
+def _outdated(target: Values, record: Shaped) -> bool:
+    if record.updated_at is None or target.written_at is None:
+        return False
+    return record.updated_at < target.written_at
+
+
+def _make(target: Values, record: Shaped, policy: Policy) -> None:
+    given = {**record.values, **record.fields}
+    target.values.update((key, value) for key, value in given.items() if value is not None)
+    target.lineage["*"] = [policy.source_id, as_text(policy.now)]
+    target.initial_source_id = policy.source_id
+    target.is_new = False
+    target.changed = True
+
+
+def _may_write(target: Values, key: str, value: Any, policy: Policy) -> bool:
+    present = target.values.get(key)
+    if policy.modify is not None and key not in policy.modify:
+        return False
+    if present is None:
+        return True
+    if policy.keep_existing or policy.strategy == "append_only":
+        return False
+    return value is not None or target.writer(key) == policy.source_id
+
+
+def _set(target: Values, key: str, value: Any, policy: Policy) -> None:
+    present = target.values.get(key)
+    if value == present:
+        return
+    target.lineage[key] = [policy.source_id, as_text(policy.now), *([] if present is None else [present])]
+    if value is None:
+        del target.values[key]
+    else:
+        target.values[key] = value
+    target.changed = True
+
+
+def absorb(survivor: Values, absorbed: Values) -> None:
+    """Fill what the survivor of a merge lacks with what the absorbed one has."""
+    for key, value in absorbed.values.items():
+        if survivor.values.get(key) is None:
+            survivor.values[key] = value
+            survivor.lineage[key] = absorbed.lineage.get(key) or absorbed.lineage.get("*") or []
+            survivor.changed = True
