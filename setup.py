@@ -115,6 +115,7 @@ TEST = [
     "requests-mock>=1.12.1",
     "rfc3339-validator>=0.1.4",
     "ruff>=0.17.6,<0.18",
+    "setuptools>=78",
     "time-machine>=3.6",
     "types-pyyaml",
     "types-requests",

@@ -8,15 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
 import redis
-from playwright.sync_api import BrowserContext, Request
+from playwright.sync_api import BrowserContext
 
 from core.runtime.valkey import EmbeddedValkey
-from tests.support.network import is_local, only_this_machine
+from tests.support.browser import outside_requests
+from tests.support.network import only_this_machine
 from tests.support.postgres import PostgresServer
 
 # A shared, slow machine is no reason for a failure.
@@ -126,6 +126,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
         "--disable-dev-shm-usage",
         "--disable-quic",
         "--disable-sync",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
         "--no-first-run",
     ]
     if os.geteuid() == 0:
@@ -143,13 +144,6 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 @pytest.fixture
 def context(context: BrowserContext) -> Iterator[BrowserContext]:
     """A browser context whose pages may ask this machine alone: any other request fails the test."""
-    outside: list[str] = []
-
-    def note(request: Request) -> None:
-        url = urlsplit(request.url)
-        if url.scheme not in ("data", "blob", "about") and not is_local(url.hostname):
-            outside.append(request.url)
-
-    context.on("request", note)
+    outside = outside_requests(context)
     yield context
     assert outside == []
