@@ -89,36 +89,35 @@ class EmbeddedValkey:
                     # Returns when the server hangs up, which it does by ending.
                     client.shutdown()
             self._reap()
+            # A killed server leaves its socket.
+            self._socket.unlink(missing_ok=True)
+            if self._socket.parent != self._folder:
+                self._socket.parent.rmdir()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other processes from starting or stopping the server meanwhile."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._socket.parent != self._folder:
+            _make_own(self._socket.parent)
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _answers(self) -> bool:
+        """Tell whether the server runs; waits while it loads its data."""
         with closing(redis.Redis.from_url(self.url, socket_timeout=_ANSWER_SECONDS)) as client:
-            try:
-                client.ping()
-            except redis.BusyLoadingError:
-                return self._wait_until_loaded(client)
-            except redis.TimeoutError:
-                raise ValkeyError(f"the embedded Valkey does not answer; see {self._log}") from None
-            except redis.ConnectionError:
-                return False
-        return True
-
-    def _wait_until_loaded(self, client: redis.Redis) -> bool:
-        while True:
-            try:
-                return bool(client.ping())
-            except redis.BusyLoadingError:
-                time.sleep(0.05)
+            while True:
+                try:
+                    return bool(client.ping())
+                except redis.BusyLoadingError:
+                    time.sleep(0.05)
+                except redis.TimeoutError:
+                    raise ValkeyError(f"the embedded Valkey does not answer; see {self._log}") from None
+                except redis.ConnectionError:
+                    return False
 
     def _launch(self) -> None:
-        self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -163,3 +162,10 @@ def _socket_path(folder: Path) -> Path:
         return path
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"mainstem-{os.getuid()}-{digest}" / "valkey.sock"
+
+
+def _make_own(folder: Path) -> None:
+    """Make a folder in the common temporary folder, where another user may have taken its name."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid():
+        raise ValkeyError(f"{folder} belongs to another user: have it removed, or set REDIS_URL")

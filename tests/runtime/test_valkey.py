@@ -137,14 +137,41 @@ def test_a_killed_server_is_started_again_with_its_data(settings):
     assert process_id(url) != dead
 
 
-def test_a_deep_or_odd_instance_folder_will_do(settings):
-    for name in ("a % b?#c", "x" * 200):
-        server = EmbeddedValkey(settings.instance / name)
-        try:
-            assert runs(server.start())
-        finally:
-            server.stop()
-        assert not runs(server.url)
+@pytest.mark.parametrize("name", ["a % b?#c", "x" * 200])
+def test_a_deep_or_odd_instance_folder_will_do(settings, monkeypatch, name: str):
+    monkeypatch.setattr(tempfile, "tempdir", str(settings.instance))
+    server = EmbeddedValkey(settings.instance / name)
+    try:
+        assert runs(server.start())
+        kill(server.url)
+        assert runs(server.start())
+        kill(server.url)
+    finally:
+        server.stop()
+    assert not list(settings.instance.rglob("*.sock"))
+    assert not list(settings.instance.glob("mainstem-*"))
+
+
+def test_a_folder_taken_by_another_user_is_refused(settings, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(settings.instance))
+    server = EmbeddedValkey(settings.instance / ("x" * 200))
+    monkeypatch.setattr(os, "getuid", lambda: 12_345)
+    with pytest.raises(ValkeyError, match="belongs to another user"):
+        server.start()
+
+
+def test_a_server_that_loads_its_data_is_waited_for(settings, monkeypatch):
+    redis_url(settings)
+    answers = iter([False, False, True])
+
+    def ping(client: redis.Redis) -> bool:
+        if not next(answers):
+            raise redis.BusyLoadingError
+        return True
+
+    monkeypatch.setattr(redis.Redis, "ping", ping)
+    redis_url(settings)
+    assert list(answers) == []
 
 
 def test_a_server_that_cannot_load_its_data_is_told_with_the_log(settings):
