@@ -1,0 +1,139 @@
+"""From the vendor's payloads to records: small helpers, and a loop in which one bad payload harms no other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+from marshmallow import ValidationError
+
+from core.contract.types import JSON, Record, Refusal
+
+
+def map_each(object: str, payloads: Iterable[JSON], mapper: Callable[[Any], Record]) -> list[Record | Refusal]:
+    """Map each payload; one that cannot be mapped becomes a :class:`Refusal` that keeps it.
+
+    Args:
+        object: Key of the :class:`ObjectSpec`.
+        payloads: What the vendor sent.
+        mapper: Raises ValueError, TypeError, KeyError, AttributeError or ValidationError for what it cannot take.
+    """
+    mapped: list[Record | Refusal] = []
+    for payload in payloads:
+        try:
+            mapped.append(mapper(payload))
+        except KeyError as error:
+            mapped.append(Refusal(object, _id(payload), f"{error.args[0]}: missing", payload))
+        except (ValueError, TypeError, AttributeError, ValidationError) as error:
+            mapped.append(Refusal(object, _id(payload), str(error) or type(error).__name__, payload))
+    return mapped
+
+
+def _id(payload: JSON) -> str:
+    found = payload.get("id") if isinstance(payload, dict) else None
+    return str(found) if isinstance(found, str | int) else ""
+
+
+def remote_id(value: Any) -> str | None:
+    """Return an id as text; None for what stands for "none" (null, 0, "0", "").
+
+    Raises:
+        ValueError: It is neither text nor a whole number.
+    """
+    if value is None or value in (0, "0", ""):
+        return None
+    if type(value) is str or type(value) is int:
+        return str(value)
+    raise ValueError(f"id: must be text or a whole number, not {type(value).__name__}")
+
+
+def own_id(payload: JSON) -> str:
+    """Return a payload's ``id`` as text.
+
+    Raises:
+        KeyError: It is missing.
+        ValueError: It is neither text nor a whole number.
+    """
+    found = remote_id(payload["id"])
+    if found is None:
+        raise KeyError("id")
+    return found
+
+
+def moment(value: Any, name: str = "time") -> datetime | None:
+    """Return a moment from unix seconds or ISO 8601 text (UTC where it names no zone); None for none.
+
+    Args:
+        value: What the vendor sent.
+        name: Its field, for the message.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        if type(value) is int or type(value) is float:
+            return datetime.fromtimestamp(value, UTC)
+        if type(value) is str:
+            parsed = datetime.fromisoformat(value)
+            return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise ValueError(f"{name}: must be unix seconds or ISO 8601, not {value!r}")
+
+
+def text(value: Any) -> str | None:
+    """Return a scalar as text without surrounding space; None for none, for nothing but space, and for no scalar."""
+    if value is None or isinstance(value, dict | list):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).strip() or None
+
+
+BLOCKS = frozenset(
+    "address article blockquote br div dl dt dd figure h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul".split()
+)
+HIDDEN = frozenset({"script", "style", "head", "template"})
+
+
+class _Text(HTMLParser):
+    """Collects the text of an HTML fragment, a line for each block."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in HIDDEN:
+            self._hidden += 1
+        elif tag in BLOCKS:
+            self.pieces.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in HIDDEN:
+            self._hidden = max(0, self._hidden - 1)
+        elif tag in BLOCKS:
+            self.pieces.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.pieces.append(data)
+
+
+def html_to_text(html: Any, limit: int = 10_000) -> str | None:
+    """Return the readable text of HTML, or of plain text, at most ``limit`` characters; None for none."""
+    if not isinstance(html, str):
+        return None
+    if "<" in html or "&" in html:
+        parser = _Text()
+        parser.feed(html)
+        parser.close()
+        html = "".join(parser.pieces)
+    lines = (" ".join(line.split()) for line in html.splitlines())
+    return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()[:limit] or None

@@ -1,0 +1,129 @@
+"""What authors of a data source subclass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from core.contract.errors import Forged, Refused
+from core.contract.hookspecs import HostSpecs, SourceSpecs, hookimpl
+from core.contract.types import (
+    Account,
+    Cursor,
+    Delivery,
+    FieldSpec,
+    Manifest,
+    MergePolicy,
+    Page,
+    Partition,
+    RetentionRule,
+    Roster,
+    Sandbox,
+    SandboxOptions,
+    Scope,
+    WebhookRequest,
+)
+
+HOOKS = frozenset(name for specs in (SourceSpecs, HostSpecs) for name in vars(specs) if not name.startswith("_"))
+
+
+class Stream:
+    """One object of the vendor: how reading it is split, and how one page of it is read.
+
+    Attributes:
+        object: Key of the :class:`ObjectSpec` whose records it reads.
+    """
+
+    object: str
+
+    def plan(self, account: Account, since: datetime | None, horizon: datetime | None) -> Sequence[Partition]:
+        """Split the work; by default into one partition that begins with the cursor ``{}``.
+
+        Args:
+            account: Whose data is read.
+            since: Up to when everything was read before; None reads all.
+            horizon: Activities before this moment are not wanted; None wants them all.
+        """
+        return [Partition(self.object)]
+
+    def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
+        """Fetch the one page at ``cursor``, as the hook ``sync`` describes it."""
+        raise NotImplementedError
+
+
+class DataSource(SourceSpecs):
+    """A data source plugin: a manifest, :meth:`connect`, and a :class:`Stream` for each object.
+
+    Every other hook has a default; a method named like a hook implements it, without a decorator.
+
+    Attributes:
+        manifest: What the plugin declares.
+        streams: What it reads, in any order.
+    """
+
+    manifest: Manifest
+    streams: tuple[Stream, ...] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Mark what overrides a hook: pluggy passes over an unmarked override in silence."""
+        super().__init_subclass__(**kwargs)
+        for name in HOOKS & vars(cls).keys():
+            hookimpl(vars(cls)[name])
+
+    @hookimpl
+    def plan_sync(self, account: Account, scope: Scope) -> Sequence[Partition]:
+        """Ask each stream whose object is selected."""
+        return [
+            partition
+            for stream in self.streams
+            if stream.object in account.objects
+            for partition in stream.plan(account, scope.since.get(stream.object), scope.horizon)
+        ]
+
+    @hookimpl
+    def sync(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
+        """Let the stream of the partition's object read.
+
+        Raises:
+            Refused: No stream reads this object.
+        """
+        for stream in self.streams:
+            if stream.object == partition.object:
+                return stream.read(account, partition, cursor)
+        raise Refused(f"{self.manifest.title} has no stream for {partition.object!r}: start a new sync")
+
+    @hookimpl
+    def field_schema(self, account: Account) -> Sequence[FieldSpec]:
+        """No fields."""
+        return ()
+
+    @hookimpl
+    def import_team(self, account: Account) -> Roster:
+        """Nobody."""
+        return Roster()
+
+    @hookimpl
+    def merge(self, account: Account, object: str) -> MergePolicy:
+        """Join by the vendor's own id alone."""
+        return MergePolicy()
+
+    @hookimpl
+    def retention(self, account: Account) -> Sequence[RetentionRule]:
+        """Keep all activities for the manifest's days."""
+        return [RetentionRule(days=self.manifest.retention_days)]
+
+    @hookimpl
+    def verify_webhook(self, request: WebhookRequest, environment: Mapping[str, str]) -> Delivery:
+        """Refuse every delivery."""
+        raise Forged(f"{self.manifest.title} has no webhooks")
+
+    @hookimpl
+    def read_webhooks(self, account: Account, deliveries: Sequence[Delivery]) -> Page:
+        """Nothing to read."""
+        return Page()
+
+    @hookimpl
+    def sandbox(self, options: SandboxOptions) -> Sandbox:
+        """Refuse: there is none."""
+        raise Refused(f"{self.manifest.title} has no sandbox")
