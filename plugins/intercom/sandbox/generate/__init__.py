@@ -1,0 +1,1 @@
+"""Generated workspace data: every record is a function of the seed and its number."""

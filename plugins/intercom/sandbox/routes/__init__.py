@@ -1,0 +1,1 @@
+"""The endpoints, by topic; each module's `routes(store)` makes one blueprint."""
