@@ -38,6 +38,7 @@ class ObjectSpec:
         label: Plural name for people: ``"Contacts"``.
         kind: What its records become in the customer database.
         required: The admin cannot deselect it.
+        comes_with: Key of another object; this one is imported whenever that one is, and not offered by itself.
         description: One sentence for the wizard.
     """
 
@@ -45,6 +46,7 @@ class ObjectSpec:
     label: str
     kind: Kind
     required: bool = False
+    comes_with: str | None = None
     description: str = ""
 
 

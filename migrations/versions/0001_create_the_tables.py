@@ -377,6 +377,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("restarts", sa.Integer(), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
         sa.Column("expected", sa.Integer(), nullable=True),
         sa.Column("counts", JsonColumn, nullable=False),
         sa.Column("error", sa.Text(), nullable=True),

@@ -116,7 +116,8 @@ class World:
         """All rows of a table as mappings."""
         table: Table = table_of(model)
         with self.engine.connect() as connection:
-            return connection.execute(select(table).order_by(*(table.c[name] for name in order))).mappings().all()
+            rows = connection.execute(select(table).order_by(*(table.c[name] for name in order))).mappings()
+            return [dict(row) for row in rows]
 
     def people(self) -> list[Mapping[str, Any]]:
         """The people that anybody sees, by creation."""

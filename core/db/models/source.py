@@ -16,7 +16,9 @@ from core.db.types import JsonColumn
 class DataSource(Model):
     """One connected account of a vendor.
 
-    ``state`` is ``connected``, ``needs_attention`` (credentials are dead), ``disconnected`` or ``archived``.
+    ``state`` is ``connected``, ``needs_attention`` (credentials are dead), ``disconnected``, ``archived`` or
+    ``deleted``: such a row is shown nowhere, and is what it was again when the same account is connected once more,
+    so that what its objects became here is found by their ids.
     ``config`` holds the admin's choices in the shape of ``sources connect --config``, less the credentials.
     ``since`` holds for each object the start of its last complete read, RFC 3339.
     """
@@ -70,7 +72,7 @@ class Field(Model):
 class Run(Model):
     """A sync of a data source: a set of partitions.
 
-    ``kind`` is ``initial``, ``incremental`` or ``full``; ``state`` is ``queued``, ``planning``, ``running``,
+    ``kind`` is ``initial``, ``incremental`` or ``full``; ``state`` is ``queued``, ``running``, ``paused``,
     ``succeeded``, ``partial``, ``failed`` or ``cancelled``.
     """
 
@@ -123,6 +125,7 @@ class Partition(Model):
     attempts: Mapped[int] = mapped_column(default=0)
     restarts: Mapped[int] = mapped_column(default=0)
     pages: Mapped[int] = mapped_column(default=0)
+    requests: Mapped[int] = mapped_column(default=0)
     expected: Mapped[int | None]
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,216 @@
+"""Background work: RQ rings the bell, the database says what there is to do.
+
+A job carries ids alone and may ring twice or never: every function looks up in the database what is left, and
+:func:`tick` rings again for whatever nobody works at. Losing Redis loses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from datetime import timedelta
+from functools import cache
+from types import FrameType
+from typing import Any
+
+from redis import Redis
+from rq import Queue, Worker
+from sqlalchemy import exists, func, or_, select
+
+from core.db.bulk import table_of
+from core.db.models import DataSource, Partition, Run
+from core.runtime.valkey import redis_url
+from core.services import syncing
+from core.services.mainstem import Mainstem
+from core.services.partitions import advance
+from core.services.planning import plan
+from core.services.sources import now_utc
+
+SOURCE, RUN, PARTITION = table_of(DataSource), table_of(Run), table_of(Partition)
+
+QUEUES = ("webhooks", "sync", "chores")
+"""In the order in which a worker serves them."""
+
+SLICE_SECONDS = 60.0
+TICK_SECONDS = 3.0
+_JOB_TIMEOUT = 3_600
+_BELL_SECONDS = 20
+
+log = logging.getLogger("mainstem.jobs")
+
+
+@cache
+def connection_of(url: str) -> Redis:
+    """Return the client for ``url`` that this process shares."""
+    return Redis.from_url(url, socket_connect_timeout=5)
+
+
+def redis_of(mainstem: Mainstem) -> Redis:
+    """Return the client of the installation's Redis, which is started if it is the embedded one.
+
+    Raises:
+        redis.exceptions.ConnectionError: It is out of reach; on first use.
+    """
+    return connection_of(redis_url(mainstem.settings))
+
+
+def ring(mainstem: Mainstem, job: str, queue: str, *args: Any, once: bool = False) -> None:
+    """Queue a job of this module.
+
+    Args:
+        mainstem: The system.
+        job: Name of the function.
+        queue: One of :data:`QUEUES`.
+        args: Ids.
+        once: Not again within a few seconds: for bells that are rung on suspicion.
+    """
+    redis = redis_of(mainstem)
+    if once and not redis.set(f"mainstem:bell:{job}:{':'.join(map(str, args))}", 1, nx=True, ex=_BELL_SECONDS):
+        return
+    Queue(queue, connection=redis).enqueue(
+        f"core.jobs.{job}", *args, job_timeout=_JOB_TIMEOUT, result_ttl=0, failure_ttl=86_400
+    )
+
+
+def start_sync(mainstem: Mainstem, source_id: int, full: bool = False) -> int:
+    """Begin a run of a data source and have it worked at; see :func:`core.services.syncing.start`."""
+    redis_of(mainstem).ping()
+    run_id = syncing.start(mainstem, source_id, full)
+    ring(mainstem, "plan_run", "sync", run_id)
+    return run_id
+
+
+@cache
+def _mainstem() -> Mainstem:
+    return Mainstem.open()
+
+
+def plan_run(run_id: int) -> None:
+    """Job: plan a run, then have it read."""
+    mainstem = _mainstem()
+    if plan(mainstem, run_id):
+        _ring_readers(mainstem, run_id)
+
+
+def _ring_readers(mainstem: Mainstem, run_id: int) -> None:
+    """Spread a run over the workers there are."""
+    with mainstem.engine.connect() as connection:
+        ready = (PARTITION.c.run_id == run_id, PARTITION.c.state == "ready")
+        parts = connection.scalar(select(func.count()).where(*ready)) or 0
+        plugin = connection.scalar(
+            select(SOURCE.c.plugin).join(RUN, RUN.c.source_id == SOURCE.c.id).where(RUN.c.id == run_id)
+        )
+    if not parts or plugin is None:
+        syncing.close(mainstem, run_id)
+        return
+    parallel = min(mainstem.host.manifest(plugin).max_parallel, parts)
+    workers = max(1, min(Worker.count(connection=redis_of(mainstem)), parallel))
+    for _ in range(workers):
+        ring(mainstem, "read_run", "sync", run_id, -(-parallel // workers))
+
+
+def read_run(run_id: int, threads: int) -> None:
+    """Job: work on a run for a while, then make room for others."""
+    mainstem = _mainstem()
+    work_left = advance(mainstem, run_id, threads=threads, seconds=SLICE_SECONDS)
+    if not syncing.close(mainstem, run_id) and work_left:
+        ring(mainstem, "read_run", "sync", run_id, threads)
+
+
+def tick(mainstem: Mainstem) -> None:
+    """Ring for everything that is due and that nobody works at; called every few seconds by every worker."""
+    now = now_utc()
+    with mainstem.engine.connect() as connection:
+        free = or_(RUN.c.lease_until.is_(None), RUN.c.lease_until < now)
+        due = or_(RUN.c.not_before.is_(None), RUN.c.not_before <= now)
+        grace = RUN.c.created_at < now - timedelta(seconds=TICK_SECONDS)
+        queued = connection.scalars(select(RUN.c.id).where(RUN.c.state == "queued", free, due, grace)).all()
+        of_run = PARTITION.c.run_id == RUN.c.id
+        ready = PARTITION.c.state == "ready"
+        left = exists().where(of_run, ready)
+        idle = exists().where(
+            of_run,
+            ready,
+            or_(PARTITION.c.lease_until.is_(None), PARTITION.c.lease_until < now),
+            or_(PARTITION.c.not_before.is_(None), PARTITION.c.not_before <= now),
+        )
+        at_work = exists().where(of_run, ready, PARTITION.c.lease_until >= now)
+        running = select(RUN.c.id).where(RUN.c.state == "running")
+        waiting = connection.scalars(running.where(idle, ~at_work)).all()
+        finished = connection.scalars(running.where(~left)).all()
+        overdue = connection.scalars(
+            select(SOURCE.c.id).where(SOURCE.c.state == "connected", SOURCE.c.next_sync_at <= now)
+        ).all()
+    for run_id in queued:
+        ring(mainstem, "plan_run", "sync", run_id, once=True)
+    for run_id in waiting:
+        ring(mainstem, "read_run", "sync", run_id, 64, once=True)
+    for run_id in finished:
+        syncing.close(mainstem, run_id)
+    for source_id in overdue:
+        start_sync(mainstem, source_id)
+
+
+def run_worker(mainstem: Mainstem, processes: int = 1) -> None:
+    """Work at jobs until SIGINT or SIGTERM, then let those at hand end.
+
+    Args:
+        mainstem: The system.
+        processes: How many jobs at once; one that dies is replaced.
+
+    Raises:
+        redis.exceptions.ConnectionError: Redis is out of reach.
+    """
+    redis_of(mainstem).ping()
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    context = multiprocessing.get_context("spawn")
+    environ = dict(mainstem.environ) | {"REDIS_URL": redis_url(mainstem.settings)}
+
+    def launch() -> Any:
+        process = context.Process(target=_work, args=(environ, os.getpid()), daemon=False)
+        process.start()
+        return process
+
+    children = [launch() for _ in range(processes)]
+    while not stop.wait(TICK_SECONDS):
+        children = [child if child.is_alive() else launch() for child in children]
+        try:
+            tick(mainstem)
+        except Exception:
+            # The database or Redis may be away for a while: what is due stays due.
+            log.exception("tick failed")
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join()
+
+
+def _work(environ: dict[str, str], parent: int) -> None:
+    """One process that serves the queues."""
+    os.environ.update(environ)
+    mainstem = _mainstem()
+    _leave_with(parent)
+    redis = redis_of(mainstem)
+    mainstem.engine.dispose(close=False)
+    Worker([Queue(name, connection=redis) for name in QUEUES], connection=redis).work(logging_level="WARNING")
+
+
+def _leave_with(parent: int) -> None:
+    """Stop when the process that started this one is gone: nobody would tick or stop it any more."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="watch-parent", daemon=True).start()

@@ -1,0 +1,244 @@
+"""The life cycle of a data source: connect, rename, disconnect, reconnect, archive, restore, delete (R2 to R4, R28)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from core.contract.types import Account, Connected, Rejected
+from core.db.bulk import table_of
+from core.db.engine import writing
+from core.db.models import Run
+from core.services.accounts import account_of, draft_account
+from core.services.configuration import read_config, read_credentials
+from core.services.errors import Conflict, Invalid
+from core.services.fields import check_chosen, store_schema
+from core.services.mainstem import Mainstem
+from core.services.sources import SOURCE, audit, config_of, get_source, now_utc
+
+RUN = table_of(Run)
+
+
+def connect(mainstem: Mainstem, plugin: str, config: Mapping[str, Any], actor: str) -> int:
+    """Connect an account with credentials that are given.
+
+    Args:
+        mainstem: The system.
+        plugin: Name of the plugin.
+        config: In the shape of ``sources connect --config``.
+        actor: Who does it.
+
+    Returns:
+        The id of the new data source.
+
+    Raises:
+        core.host.PluginMissing: There is no such plugin.
+        Conflict: The account, or as many as the plugin allows, is connected already.
+        Invalid: The configuration is wrong, or the vendor refuses the credentials.
+    """
+    manifest = mainstem.host.manifest(plugin)
+    choices, credentials = read_config(config, manifest)
+    answers = read_credentials(credentials, manifest)
+    with mainstem.engine.connect() as connection:
+        _refuse_another(connection, plugin, manifest.title, manifest.max_accounts)
+    connected = open_account(mainstem, draft_account(mainstem, plugin), answers)
+    now = now_utc()
+    row = {
+        "plugin": plugin,
+        "name": choices.name or manifest.title,
+        "state": "connected",
+        "remote_id": connected.remote_id,
+        "account_name": connected.name,
+        "settings": dict(connected.settings),
+        "secrets": mainstem.vault.seal(connected.secrets),
+        "config": {key: value for key, value in config.items() if key != "credentials"},
+        "since": {},
+        "error": None,
+        "created_at": now,
+        "connected_at": now,
+        "disconnected_at": None,
+        "archived_at": None,
+        "next_sync_at": None,
+    }
+    account = account_of(mainstem, {"id": 0, **row}, choices)  # type: ignore[arg-type]
+    schema = mainstem.host.source(plugin).field_schema(account=account)
+    check_chosen(schema, choices.objects)
+    with writing(mainstem.engine) as connection:
+        _refuse_another(connection, plugin, manifest.title, manifest.max_accounts)
+        source_id = _store(connection, row, manifest.title)
+        store_schema(connection, source_id, schema, choices.objects, now)
+        audit(connection, actor, "connect", f"data source {source_id}", plugin=plugin, account=connected.remote_id)
+    return source_id
+
+
+def _store(connection: Connection, row: Mapping[str, Any], title: str) -> int:
+    """Store a data source; an account that was connected and deleted before gets its old id."""
+    theirs = select(SOURCE.c.id, SOURCE.c.state).where(
+        SOURCE.c.plugin == row["plugin"], SOURCE.c.remote_id == row["remote_id"]
+    )
+    before = connection.execute(theirs.with_for_update()).one_or_none()
+    if before is None:
+        return int(connection.execute(SOURCE.insert().returning(SOURCE.c.id), row).scalar_one())
+    if before.state != "deleted":
+        raise Conflict(f"The {title} account {row['account_name']} is already connected")
+    connection.execute(SOURCE.update().where(SOURCE.c.id == before.id).values(row))
+    return int(before.id)
+
+
+def open_account(mainstem: Mainstem, account: Account, answers: Mapping[str, str]) -> Connected:
+    """Ask the plugin which account these answers open.
+
+    Raises:
+        Invalid: None, or the admin's consent is needed, which only a browser can give.
+    """
+    answer = mainstem.host.source(account.plugin).connect(account=account, answers=answers)
+    if isinstance(answer, Rejected):
+        raise Invalid(dict(answer.errors))
+    if not isinstance(answer, Connected):
+        raise Invalid({"credentials": "give credentials, or connect in the web admin to consent at the vendor"})
+    return answer
+
+
+def _refuse_another(connection: Connection, plugin: str, title: str, allowed: int | None) -> None:
+    count = connection.scalar(select(func.count()).where(SOURCE.c.plugin == plugin, SOURCE.c.state != "deleted"))
+    if allowed is not None and (count or 0) >= allowed:
+        raise Conflict(
+            f"Data source already connected: disconnect, archive and delete the existing {title} connection first"
+        )
+
+
+def rename(mainstem: Mainstem, source_id: int, name: str, actor: str) -> None:
+    """Give a data source another name; the vendor's side is not touched.
+
+    Raises:
+        Invalid: The name is empty or too long.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= 100:
+        raise Invalid({"name": "must have 1 to 100 characters"})
+    with writing(mainstem.engine) as connection:
+        before = get_source(connection, source_id, lock=True)
+        connection.execute(SOURCE.update().where(SOURCE.c.id == source_id).values(name=name))
+        audit(connection, actor, "rename", f"data source {source_id}", before=before["name"], after=name)
+
+
+def disconnect(mainstem: Mainstem, source_id: int, actor: str) -> None:
+    """Stop taking anything from the vendor; what came stays. A running sync is cancelled."""
+    _change(
+        mainstem, source_id, actor, "disconnect", ("connected", "needs_attention"), "disconnected", "disconnected_at"
+    )
+
+
+def archive(mainstem: Mainstem, source_id: int, actor: str) -> None:
+    """Put a disconnected data source away."""
+    _change(mainstem, source_id, actor, "archive", ("disconnected",), "archived", "archived_at")
+
+
+def restore(mainstem: Mainstem, source_id: int, actor: str) -> None:
+    """Fetch an archived data source back; it is disconnected until it is reconnected."""
+    _change(mainstem, source_id, actor, "restore", ("archived",), "disconnected", None)
+
+
+_REFUSALS = {
+    "disconnect": "cannot be disconnected: it is not connected",
+    "archive": "cannot be archived: disconnect it first",
+    "restore": "cannot be restored: it is not archived",
+    "delete": "cannot be deleted: disconnect and archive it first",
+    "reconnect": "cannot be reconnected: restore it first",
+}
+
+
+def _change(
+    mainstem: Mainstem,
+    source_id: int,
+    actor: str,
+    action: str,
+    allowed: tuple[str, ...],
+    state: str,
+    moment: str | None,
+) -> None:
+    now = now_utc()
+    with writing(mainstem.engine) as connection:
+        _in_state(connection, source_id, action, allowed)
+        changes: dict[str, Any] = {"state": state, "error": None, "next_sync_at": None, "archived_at": None}
+        if moment:
+            changes[moment] = now
+        connection.execute(SOURCE.update().where(SOURCE.c.id == source_id).values(changes))
+        unfinished = RUN.c.state.in_(("queued", "running", "paused"))
+        connection.execute(
+            RUN.update()
+            .where(RUN.c.source_id == source_id, unfinished)
+            .values(state="cancelled", finished_at=now, error="The data source was disconnected")
+        )
+        audit(connection, actor, action, f"data source {source_id}")
+
+
+def _in_state(connection: Connection, source_id: int, action: str, allowed: tuple[str, ...]) -> RowMapping:
+    source = get_source(connection, source_id, lock=True)
+    if source["state"] not in allowed:
+        state = source["state"].replace("_", " ")
+        raise Conflict(f"{source['name']} is {state} and {_REFUSALS[action]}")
+    return source
+
+
+def reconnect(mainstem: Mainstem, source_id: int, actor: str, credentials: Mapping[str, str] | None = None) -> None:
+    """Connect a disconnected data source again, or one whose credentials died; its choices stay.
+
+    Args:
+        mainstem: The system.
+        source_id: The data source.
+        actor: Who does it.
+        credentials: New ones; None proves the stored ones again.
+
+    Raises:
+        Invalid: The vendor refuses the credentials.
+        Conflict: They open another account than before.
+    """
+    with mainstem.engine.connect() as connection:
+        source = _in_state(connection, source_id, "reconnect", ("connected", "disconnected", "needs_attention"))
+    config = config_of(mainstem, source)
+    account = account_of(mainstem, source, config)
+    manifest = mainstem.host.manifest(source["plugin"])
+    answers = read_credentials(credentials, manifest) if credentials else account.secrets
+    connected = open_account(mainstem, account, answers)
+    if connected.remote_id != source["remote_id"]:
+        raise Conflict(
+            f"These credentials open {connected.name}, but {source['name']} is {source['account_name']}:"
+            " connect the other account as a data source of its own"
+        )
+    with writing(mainstem.engine) as connection:
+        _in_state(connection, source_id, "reconnect", ("connected", "disconnected", "needs_attention"))
+        connection.execute(
+            SOURCE.update()
+            .where(SOURCE.c.id == source_id)
+            .values(
+                state="connected",
+                error=None,
+                account_name=connected.name,
+                settings=dict(connected.settings),
+                secrets=mainstem.vault.seal(connected.secrets),
+                connected_at=now_utc(),
+            )
+        )
+        connection.execute(
+            RUN.update()
+            .where(RUN.c.source_id == source_id, RUN.c.state == "paused")
+            .values(state="running", error=None)
+        )
+        audit(connection, actor, "reconnect", f"data source {source_id}")
+
+
+def delete(mainstem: Mainstem, source_id: int, actor: str) -> None:
+    """Remove an archived data source for good; people, organizations and activities stay.
+
+    Raises:
+        Conflict: It is not archived.
+    """
+    with writing(mainstem.engine) as connection:
+        source = _in_state(connection, source_id, "delete", ("archived",))
+        connection.execute(
+            SOURCE.update().where(SOURCE.c.id == source_id).values(state="deleted", secrets="", since={}, config={})
+        )
+        audit(connection, actor, "delete", f"data source {source_id}", name=source["name"])

@@ -1,0 +1,81 @@
+"""The fields that a data source offers, as its plugin describes them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from core.contract.types import FieldSpec
+from core.db.bulk import table_of, upsert
+from core.db.models import Field
+from core.services.configuration import Chosen
+from core.services.errors import Invalid
+
+FIELD = table_of(Field)
+_DESCRIBED = ("label", "type", "custom", "feeds", "options", "sample", "selected", "position", "retired_at")
+
+
+def check_chosen(schema: Iterable[FieldSpec], objects: Mapping[str, Chosen]) -> None:
+    """Check that every chosen field is one that the account offers.
+
+    Raises:
+        Invalid: One is not; the message names those that are.
+    """
+    offered: dict[str, list[str]] = {}
+    for spec in schema:
+        offered.setdefault(spec.object, []).append(spec.key)
+    errors = {
+        f"objects.{key}.{unknown}": f"unknown field; allowed: {', '.join(offered.get(key, [])) or 'none'}"
+        for key, chosen in objects.items()
+        for unknown in sorted((chosen or frozenset()) - set(offered.get(key, [])))
+    }
+    if errors:
+        raise Invalid(errors)
+
+
+def store_schema(
+    connection: Connection, source_id: int, schema: Sequence[FieldSpec], objects: Mapping[str, Chosen], now: datetime
+) -> None:
+    """Make the stored fields of a data source equal to ``schema``; one that is gone is retired, not dropped.
+
+    Args:
+        connection: A write transaction.
+        source_id: The data source.
+        schema: All fields of the account.
+        objects: The selected objects with the selected fields.
+        now: The present moment.
+    """
+    rows = {
+        (spec.object, spec.key): {
+            "source_id": source_id,
+            "object": spec.object,
+            "key": spec.key,
+            "label": spec.label,
+            "type": spec.type,
+            "custom": spec.custom,
+            "feeds": spec.feeds,
+            "options": list(spec.options),
+            "sample": spec.sample,
+            "selected": spec.object in objects and _is_chosen(spec, objects[spec.object]),
+            "position": position,
+            "first_seen_at": now,
+            "retired_at": None,
+        }
+        for position, spec in enumerate(schema)
+    }
+    ordered = [rows[key] for key in sorted(rows)]
+    upsert(connection, FIELD, ordered, update=_DESCRIBED, key=("source_id", "object", "key"))
+    stored = connection.execute(
+        select(FIELD.c.id, FIELD.c.object, FIELD.c.key).where(
+            FIELD.c.source_id == source_id, FIELD.c.retired_at.is_(None)
+        )
+    )
+    gone = [row.id for row in stored if (row.object, row.key) not in rows]
+    if gone:
+        connection.execute(FIELD.update().where(FIELD.c.id.in_(gone)).values(retired_at=now))
+
+
+def _is_chosen(spec: FieldSpec, chosen: Chosen) -> bool:
+    return chosen is None or spec.key in chosen

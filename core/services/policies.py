@@ -1,0 +1,77 @@
+"""A data source's row, configuration and fields, as the pipeline needs them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, RowMapping, select
+
+from core.contract.types import Account, FieldSpec, Kind, MergePolicy
+from core.db.bulk import table_of
+from core.db.models import Field
+from core.pipeline.policy import Policy
+from core.services.configuration import SourceConfig
+from core.services.mainstem import Mainstem
+
+FIELD = table_of(Field)
+
+
+def policy_of(
+    mainstem: Mainstem,
+    connection: Connection,
+    source: RowMapping,
+    config: SourceConfig,
+    account: Account,
+    now: datetime,
+    historical: bool,
+) -> Policy:
+    """Return how records of this data source are taken in at ``now``."""
+    manifest = mainstem.host.manifest(source["plugin"])
+    selected: dict[str, list[FieldSpec]] = defaultdict(list)
+    fed: dict[str, set[str]] = defaultdict(set)
+    dropped: dict[str, set[str]] = defaultdict(set)
+    offered = select(FIELD).where(FIELD.c.source_id == source["id"], FIELD.c.retired_at.is_(None))
+    for row in connection.execute(offered.order_by(FIELD.c.position)):
+        spec = FieldSpec(row.object, row.key, row.label, row.type, row.custom, row.feeds, tuple(row.options))
+        if row.selected:
+            selected[row.object].append(spec)
+        if row.feeds:
+            (fed if row.selected else dropped)[row.object].add(row.feeds)
+    return Policy(
+        source_id=source["id"],
+        manifest=manifest,
+        fields={key: tuple(specs) for key, specs in selected.items()},
+        deselected={key: frozenset(keys - fed[key]) for key, keys in dropped.items()},
+        now=now,
+        strategy=config.strategy,
+        create_missing=not config.existing_only,
+        modify=config.modify,
+        keep_existing=config.keep_existing,
+        archive_deleted=config.archive_deleted,
+        matching={
+            spec.key: _matching(mainstem, config, account, spec.key, spec.kind)
+            for spec in manifest.objects
+            if spec.kind in ("person", "organization")
+        },
+        keep_days=_keep_days(config),
+        historical=historical,
+    )
+
+
+def _matching(mainstem: Mainstem, config: SourceConfig, account: Account, object: str, kind: Kind) -> MergePolicy:
+    chosen = config.matching.get("person" if kind == "person" else "organization")
+    return chosen or mainstem.host.source(account.plugin).merge(account=account, object=object)
+
+
+def _keep_days(config: SourceConfig) -> dict[str | None, int | None]:
+    days: dict[str | None, int | None] = {None: config.days}
+    days.update(config.activity_days.items())
+    return days
+
+
+def horizon(config: SourceConfig, now: datetime) -> datetime | None:
+    """Return the moment before which no activity is wanted; None when some are kept for ever."""
+    days = [config.days, *config.activity_days.values()]
+    longest = None if None in days else max(day for day in days if day is not None)
+    return None if longest is None else now - timedelta(days=longest)

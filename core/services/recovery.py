@@ -1,0 +1,37 @@
+"""What is done about the errors that plugins raise."""
+
+from __future__ import annotations
+
+import random
+
+from core.contract.errors import Retry
+from core.db.bulk import table_of
+from core.db.engine import writing
+from core.db.models import Run
+from core.services.mainstem import Mainstem
+from core.services.sources import SOURCE
+
+RUN = table_of(Run)
+LONGEST_WAIT = 900.0
+
+
+def wait_seconds(error: Retry, attempts: int) -> float:
+    """Return how long to wait before the next attempt: what the vendor said, else exponential with jitter."""
+    if error.after is not None:
+        return min(max(error.after, 0.0), LONGEST_WAIT)
+    return min(2.0**attempts, LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 -- spreads retries, no secret
+
+
+def pause(mainstem: Mainstem, source_id: int, run_id: int, error: str) -> None:
+    """Stop a data source whose credentials are dead until an admin reconnects it; its run goes on from there."""
+    with writing(mainstem.engine) as connection:
+        connection.execute(
+            SOURCE.update()
+            .where(SOURCE.c.id == source_id, SOURCE.c.state == "connected")
+            .values(state="needs_attention", error=error)
+        )
+        connection.execute(
+            RUN.update()
+            .where(RUN.c.id == run_id, RUN.c.state.in_(("queued", "running")))
+            .values(state="paused", error=error, lease_token=None, lease_until=None)
+        )
