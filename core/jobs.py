@@ -39,6 +39,7 @@ SLICE_SECONDS = 60.0
 TICK_SECONDS = 3.0
 _JOB_TIMEOUT = 3_600
 _BELL_SECONDS = 20
+_PATIENCE_SECONDS = 10.0
 
 log = logging.getLogger("mainstem.jobs")
 
@@ -189,14 +190,18 @@ def run_worker(mainstem: Mainstem, processes: int = 1) -> None:
         except Exception:
             # The database or Redis may be away for a while: what is due stays due.
             log.exception("tick failed")
-    for child in children:
-        child.terminate()
-    for child in children:
-        child.join()
+    # The first request lets a job end, the second ends it: its pages are written, its lease will lapse.
+    for patience in (_PATIENCE_SECONDS, None):
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.join(patience)
 
 
 def _work(environ: dict[str, str], parent: int) -> None:
     """One process that serves the queues."""
+    # A terminal's Ctrl-C goes to the parent alone, which then asks this process once.
+    os.setsid()
     os.environ.update(environ)
     mainstem = _mainstem()
     _leave_with(parent)
