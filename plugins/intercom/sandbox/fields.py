@@ -63,8 +63,8 @@ CONTACTS = Searchable(
     _table(
         TEXT="id role name avatar owner_id email email_domain phone formatted_phone external_id language_override"
         " browser browser_language os location.country location.region location.city android_app_name"
-        " android_app_version android_device android_os_version android_sdk_version ios_app_name ios_app_version ios_device ios_os_version"
-        " ios_sdk_version",
+        " android_app_version android_device android_os_version android_sdk_version ios_app_name ios_app_version"
+        " ios_device ios_os_version ios_sdk_version",
         DATE="created_at signed_up_at updated_at last_seen_at last_contacted_at last_replied_at last_email_opened_at"
         " last_email_clicked_at android_last_seen_at ios_last_seen_at",
         BOOLEAN="unsubscribed_from_emails marked_email_as_spam has_hard_bounced",

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plugins.intercom.sandbox.generate.companies import Company
 from plugins.intercom.sandbox.generate.people import Contact
 
 EMBEDDED = 10
+SUBSCRIPTIONS = "/subscriptions"
 OLD_PRIORITY = {"none": "not_priority"}
 
 
 def contact(record: Contact) -> dict[str, Any]:
     """A contact with its tags, companies and subscriptions, at most ten of each."""
-    contact_id = record.fields["id"]
-    return {
-        **record.fields,
-        "tags": _refs("tag", (tag for tag, _, _ in record.tags), contact_id, "tags"),
-        "notes": _refs("note", (note["id"] for note in record.notes), contact_id, "notes"),
-        "companies": _refs("company", record.companies, contact_id, "companies"),
-        "opted_out_subscription_types": _refs("subscription", record.opted_out, contact_id, "subscriptions"),
-        "opted_in_subscription_types": _refs("subscription", record.opted_in, contact_id, "subscriptions"),
-    }
+    fields = record.fields
+    url = f"/contacts/{fields['id']}"
+    tags = [tag for tag, _, _ in record.tags]
+    notes = [note["id"] for note in record.notes]
+    shown = fields.copy()
+    shown["tags"] = _refs("tag", "/tags", tags, f"{url}/tags")
+    shown["notes"] = _refs("note", "/notes", notes, f"{url}/notes")
+    shown["companies"] = _refs("company", "/companies", record.companies, f"{url}/companies")
+    shown["opted_out_subscription_types"] = _refs("subscription", SUBSCRIPTIONS, record.opted_out, url + SUBSCRIPTIONS)
+    shown["opted_in_subscription_types"] = _refs("subscription", SUBSCRIPTIONS, record.opted_in, url + SUBSCRIPTIONS)
+    return shown
 
 
-def _refs(kind: str, ids: Iterable[str], contact_id: str, path: str) -> dict[str, Any]:
-    folder = {"tag": "tags", "note": "notes", "company": "companies", "subscription": "subscriptions"}[kind]
-    data = [{"type": kind, "id": one, "url": f"/{folder}/{one}"} for one in ids]
-    return {
-        "type": "list",
-        "data": data[:EMBEDDED],
-        "url": f"/contacts/{contact_id}/{path}",
-        "total_count": len(data),
-        "has_more": len(data) > EMBEDDED,
-    }
+def _refs(kind: str, folder: str, ids: Sequence[str], url: str) -> dict[str, Any]:
+    data = [{"type": kind, "id": one, "url": f"{folder}/{one}"} for one in ids[:EMBEDDED]] if ids else []
+    return {"type": "list", "data": data, "url": url, "total_count": len(ids), "has_more": len(ids) > EMBEDDED}
 
 
 def company(record: Company, tags: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

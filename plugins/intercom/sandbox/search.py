@@ -72,9 +72,7 @@ class Parser:
         parsed = Query(key=json.dumps(query, sort_keys=True))
         if query in (None, {}):
             return parsed
-        tests: list[Test] = []
-        for test in self._conjuncts(query, parsed, 0):
-            tests.append(test)
+        tests = self._conjuncts(query, parsed, 0)
         if tests:
             parsed.rest = _every(tests)
         return parsed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plugins.intercom.sandbox.generate.dice import Dice, mix
-from plugins.intercom.sandbox.generate.names import COMPANY_FIRST, COMPANY_FORMS, COMPANY_SECOND, INDUSTRIES, handle
+from plugins.intercom.sandbox.generate.names import COMPANY_FIRST, COMPANY_FORMS, COMPANY_SECOND, INDUSTRIES
 from plugins.intercom.sandbox.generate.plan import Plan, hex_id, hex_number
 
 SALT = 20
@@ -94,16 +94,13 @@ class Companies:
         return number if known else None
 
     def name_of(self, number: int) -> str:
-        first = COMPANY_FIRST[number % len(COMPANY_FIRST)]
-        second = COMPANY_SECOND[(number // len(COMPANY_FIRST) + number * 7) % len(COMPANY_SECOND)]
-        turn = number // (len(COMPANY_FIRST) * len(COMPANY_SECOND))
+        first, second, turn = _words(number)
         form = COMPANY_FORMS[mix(self.plan.seed, SALT + 1, number) % len(COMPANY_FORMS)]
         return f"{first} {second}{f' {turn + 1}' if turn else ''}{form}"
 
     def domain_of(self, number: int) -> str:
-        words = self.name_of(number).split()
-        turn = number // (len(COMPANY_FIRST) * len(COMPANY_SECOND))
-        return f"{handle(words[0])}{handle(words[1])}{turn + 1 if turn else ''}.example"
+        first, second, turn = _words(number)
+        return f"{first.lower()}{second.lower()}{turn + 1 if turn else ''}.example"
 
     def key_of(self, number: int) -> str | None:
         """The customer's own id; none for some, a generated one for companies typed in on leads."""
@@ -139,6 +136,13 @@ class Companies:
         }
         tags = [str(11 + dice.below(4)) for _ in range(dice.pick((0, 0, 1, 2)))]
         return Company(fields, list(dict.fromkeys(tags)))
+
+
+def _words(number: int) -> tuple[str, str, int]:
+    """The two words of a company's name, and how often the pairs have been used up before."""
+    turn, pair = divmod(number, len(COMPANY_FIRST) * len(COMPANY_SECOND))
+    row, first = divmod(pair, len(COMPANY_FIRST))
+    return COMPANY_FIRST[first], COMPANY_SECOND[(row + first * 7) % len(COMPANY_SECOND)], turn
 
 
 def _custom(dice: Dice) -> dict[str, Any]:

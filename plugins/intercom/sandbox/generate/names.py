@@ -225,8 +225,8 @@ FREEMAIL = ("gmail.example", "outlook.example", "icloud.example", "proton.exampl
 COMPANY_FIRST = (
     "Alder Birch Cobalt Copper Corvid Delta Ember Fathom Fern Foxglove Gravel Harbour Hazel Heron Indigo Juniper "
     "Kestrel Lantern Larch Linden Loom Lumen Maple Marrow Meridian Mistral Nimbus Northwind Oak Ochre "
-    "Orchard Osprey Otter Papyrus Pebble Pine Plover Quarry Quill Raven Reed Rowan Saffron Sage Sandpiper Sequoia Slate Sparrow Spruce "
-    "Sumac Swift Teal Thistle Timber Umber Velvet Verdant Willow Wren Zephyr"
+    "Orchard Osprey Otter Papyrus Pebble Pine Plover Quarry Quill Raven Reed Rowan Saffron Sage Sandpiper "
+    "Sequoia Slate Sparrow Spruce Sumac Swift Teal Thistle Timber Umber Velvet Verdant Willow Wren Zephyr"
 ).split()
 COMPANY_SECOND = (
     "Analytics Apparel Bakery Bikes Books Capital Clinics Coffee Dental Design Energy Events Farms Films Fitness Foods "

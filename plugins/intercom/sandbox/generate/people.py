@@ -108,7 +108,7 @@ class People:
         names = (family[0], given[0]) if culture.family_first else (given[0], family[0])
         return culture, " ".join(names), f"{given[1]}.{family[1]}"
 
-    def email_of(self, number: int, handle: str | None = None) -> str | None:
+    def email_of(self, number: int) -> str | None:
         """Some have none, a few share the one of an earlier contact."""
         if (self.role_of(number) == "lead" and number % 3 == 0) or number % 53 == 50:
             return None
@@ -116,7 +116,7 @@ class People:
             shared = self.email_of(number - SHARED_BACK)
             if shared is not None:
                 return shared
-        local = f"{handle or self.name_parts(number)[2]}{number + 1}"
+        local = f"{self.name_parts(number)[2]}{number + 1}"
         rows = self.companies.membership.companies_of(number)
         if rows and number % 4:
             return f"{local}@{self.companies.domain_of(rows[0])}"
@@ -129,7 +129,7 @@ class People:
         updated = self._updated(created)
         contact_id = hex_id(created, self._salt, number)
         culture, name, handle = self.name_parts(number)
-        role, email = self.role_of(number), self.email_of(number, handle)
+        role, email = self.role_of(number), self.email_of(number)
         browser, version = BROWSERS[a % 4]
         city, region = culture.cities[(a >> 4) % len(culture.cities)]
         seen = updated - (a >> 8) % DAY if a >> 5 & 7 else None

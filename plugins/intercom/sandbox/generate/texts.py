@@ -42,8 +42,8 @@ TOPICS = (
         ),
         (
             (
-                "Hi {name}, sorry about that. I can see both payments here; one of them is a retry that should have been"
-                " cancelled."
+                "Hi {name}, sorry about that. I can see both payments here; one of them is a retry that should have"
+                " been cancelled."
             ),
             (
                 "I have checked your account: the downgrade is booked for your next renewal, which is why this"
