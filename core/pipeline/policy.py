@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -52,6 +52,10 @@ class Policy:
         """Return the moment before which activities of this type are not kept; None when all are."""
         days = self.keep_days.get(activity_type, self.keep_days.get(None))
         return None if days is None else self.now - timedelta(days=days)
+
+    def at(self, now: datetime) -> Policy:
+        """Return the same policy at another moment."""
+        return replace(self, now=now)
 
     @property
     def permissions(self) -> Mapping[Channel, bool]:

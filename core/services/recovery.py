@@ -22,14 +22,20 @@ def wait_seconds(error: Retry, attempts: int) -> float:
     return min(2.0**attempts, LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 -- spreads retries, no secret
 
 
-def pause(mainstem: Mainstem, source_id: int, run_id: int, error: str) -> None:
-    """Stop a data source whose credentials are dead until an admin reconnects it; its run goes on from there."""
+def needs_attention(mainstem: Mainstem, source_id: int, error: str) -> None:
+    """Stop a data source whose credentials are dead until an admin reconnects it."""
     with writing(mainstem.engine) as connection:
         connection.execute(
             SOURCE.update()
             .where(SOURCE.c.id == source_id, SOURCE.c.state == "connected")
             .values(state="needs_attention", error=error)
         )
+
+
+def pause(mainstem: Mainstem, source_id: int, run_id: int, error: str) -> None:
+    """Stop a run whose data source has lost its credentials; it goes on from there after reconnecting."""
+    needs_attention(mainstem, source_id, error)
+    with writing(mainstem.engine) as connection:
         connection.execute(
             RUN.update()
             .where(RUN.c.id == run_id, RUN.c.state.in_(("queued", "running")))

@@ -114,6 +114,8 @@ def upgrade() -> None:
         sa.Column("disconnected_at", UtcDateTime(), nullable=True),
         sa.Column("archived_at", UtcDateTime(), nullable=True),
         sa.Column("next_sync_at", UtcDateTime(), nullable=True),
+        sa.Column("drain_token", sa.Uuid(), nullable=True),
+        sa.Column("drain_until", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_data_source")),
         sa.UniqueConstraint("plugin", "remote_id", name=op.f("uq_data_source_plugin_remote_id")),
     )
@@ -350,6 +352,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("received_at", UtcDateTime(), nullable=False),
+        sa.Column("not_before", UtcDateTime(), nullable=True),
         sa.Column("processed_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["source_id"], ["data_source.id"], name=op.f("fk_webhook_delivery_source_id"), ondelete="CASCADE"

@@ -20,7 +20,8 @@ class DataSource(Model):
     ``deleted``: such a row is shown nowhere, and is what it was again when the same account is connected once more,
     so that what its objects became here is found by their ids.
     ``config`` holds the admin's choices in the shape of ``sources connect --config``, less the credentials.
-    ``since`` holds for each object the start of its last complete read, RFC 3339.
+    ``since`` holds for each object the start of its last complete read, RFC 3339. ``drain_token`` is held by whoever
+    works off its webhooks, until ``drain_until``.
     """
 
     __tablename__ = "data_source"
@@ -42,6 +43,8 @@ class DataSource(Model):
     disconnected_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
     next_sync_at: Mapped[datetime | None] = mapped_column(index=True)
+    drain_token: Mapped[uuid.UUID | None]
+    drain_until: Mapped[datetime | None]
 
 
 class Field(Model):
@@ -166,6 +169,7 @@ class WebhookDelivery(Model):
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     received_at: Mapped[datetime]
+    not_before: Mapped[datetime | None]
     processed_at: Mapped[datetime | None]
 
 
