@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -104,6 +104,14 @@ class ApiClient:
         """
         return self._send("GET", path, params, None)
 
+    def get_if_allowed(self, path: str, params: Mapping[str, str | int] | None = None) -> JSON | None:
+        """Return what :meth:`get` does, or None, with a warning, where the vendor refuses: for what can be spared."""
+        try:
+            return self.get(path, params)
+        except Refused as error:
+            self.account.log.warning("going on without it: %s", error)
+            return None
+
     def search(self, path: str, body: JSON = None, params: Mapping[str, str | int] | None = None) -> JSON:
         """Return the parsed answer to a search by POST.
 
@@ -115,32 +123,37 @@ class ApiClient:
             raise ValueError(f"POST {path} is not among the searches of {type(self).__name__}")
         return self._send("POST", path, params, body)
 
-    def map(self, call: Callable[[T], R], items: Iterable[T]) -> list[R | SourceError]:
+    def map(self, call: Callable[[T], R], items: Iterable[T]) -> list[R | Refused]:
         """Call ``call`` with each item, several side by side.
 
-        After an error that concerns them all (any but :class:`Refused`) the remaining items get the same one unasked.
-
         Returns:
-            The results in the order of the items; the :class:`SourceError` where one was raised.
+            The results in the order of the items; the error itself where the vendor refused one.
+
+        Raises:
+            SourceError: Any other kind, which concerns them all: what has not begun by then is not asked.
         """
         general: list[SourceError] = []
 
-        def attempt(item: T) -> R | SourceError:
+        def attempt(item: T) -> R | Refused | None:
             if general:
-                return general[0]
+                return None
             try:
                 return call(item)
             except Refused as error:
                 return error
             except SourceError as error:
                 general.append(error)
-                return error
+                return None
 
         work = list(items)
         if len(work) < 2:
-            return [attempt(item) for item in work]
-        with ThreadPoolExecutor(min(self.parallel, len(work))) as pool:
-            return list(pool.map(attempt, work))
+            outcomes = [attempt(item) for item in work]
+        else:
+            with ThreadPoolExecutor(min(self.parallel, len(work))) as pool:
+                outcomes = list(pool.map(attempt, work))
+        if general:
+            raise general[0]
+        return cast("list[R | Refused]", outcomes)
 
     # What a vendor does in its own way.
 
@@ -156,7 +169,7 @@ class ApiClient:
         """Read the vendor's code and message from an answer that is no success; either may be empty."""
         return "", ""
 
-    def unauthorised(self, message: str) -> SourceError:
+    def unauthorised(self, response: requests.Response, message: str) -> SourceError:
         """Say what a 401 means; by default that the credentials are dead."""
         return Reauthorise(message)
 
@@ -226,7 +239,7 @@ class ApiClient:
         message = f"{self.vendor} answered {status} to {what}"
         message += "".join(f": {text}" for text in (code, explanation) if text)
         if status == 401:
-            return self.unauthorised(message)
+            return self.unauthorised(response, message)
         if status == 429:
             return Unavailable(message, _delay(response, self.rate(response)[2]), status)
         if status in (408, 423, 425) or status >= 500:

@@ -17,7 +17,11 @@ WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class WSGIAdapter(BaseAdapter):
-    """Answers the requests of a session from ``app``."""
+    """Answers the requests of a session from ``app``.
+
+    What an application raises as TimeoutError or ConnectionError, and a body shorter than its Content-Length, reach the
+    session as over a network.
+    """
 
     def __init__(self, app: WSGIApp) -> None:
         super().__init__()
@@ -38,18 +42,19 @@ class WSGIAdapter(BaseAdapter):
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             started[:] = [status, headers]
 
-        chunks = self._app(_environ(request), start_response)
         try:
-            content = b"".join(chunks)
-        finally:
-            close = getattr(chunks, "close", None)
-            if close:
-                close()
+            content = _whole(self._app(_environ(request), start_response))
+        except TimeoutError:
+            raise requests.ReadTimeout("no answer", request=request) from None
+        except ConnectionError:
+            raise requests.ConnectionError("connection reset", request=request) from None
         status, headers = started
         response = requests.Response()
         response.status_code = int(status.split(" ", 1)[0])
         response.reason = status.partition(" ")[2]
         response.headers = CaseInsensitiveDict(headers)
+        if int(response.headers.get("Content-Length", len(content))) > len(content):
+            raise requests.exceptions.ChunkedEncodingError("the body ends early", request=request)
         response.encoding = get_encoding_from_headers(response.headers)
         response.raw = io.BytesIO(content)
         response.url = request.url or ""
@@ -65,6 +70,15 @@ def mount(session: requests.Session, app: WSGIApp) -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, WSGIAdapter(app))
     return session
+
+
+def _whole(chunks: Iterable[bytes]) -> bytes:
+    try:
+        return b"".join(chunks)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close:
+            close()
 
 
 def _environ(request: requests.PreparedRequest) -> dict[str, Any]:

@@ -1,1 +1,5 @@
-"""The Intercom plugin."""
+"""Intercom: contacts, companies, conversations, tickets, help center, teammates."""
+
+from plugins.intercom.source import Intercom
+
+plugin = Intercom()

@@ -1,0 +1,141 @@
+"""Conversations: found by search, read one by one with all their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from core.contract.errors import Refused
+from core.contract.types import JSON, Account, Cursor, Page, Partition, Record, Ref, Refusal
+from plugins.base.client import Declined, NotFound
+from plugins.base.mapping import map_each, moment, remote_id
+from plugins.base.source import Stream
+from plugins.intercom.activities import ConversationMapper
+from plugins.intercom.client import IntercomClient, after, listed
+
+# Each row costs a request of its own, and a conversation may have 500 parts.
+SIZE = 75
+WINDOW = timedelta(days=7)
+OVERLAP = timedelta(minutes=5)
+FORBIDDEN = (401, 402, 403)
+
+
+class Conversations(Stream):
+    """By windows of their last change, oldest change first."""
+
+    object = "conversation"
+
+    def plan(self, account: Account, since: datetime | None, horizon: datetime | None) -> Sequence[Partition]:
+        """Weeks up to now, the last one open; or one open window from the last run on."""
+        if since is not None:
+            start = since - OVERLAP
+            return [window("conversation", max(start, horizon) if horizon else start, None)]
+        first = horizon or _oldest(account)
+        if first is None:
+            return [window("conversation", datetime.fromtimestamp(0, UTC), None)]
+        return windows("conversation", first, datetime.now(UTC), WINDOW)
+
+    def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
+        """Read the page at ``{"from", "to": unix seconds or null, "after": Intercom's cursor or absent}``."""
+        client = IntercomClient(account)
+        body = search_window(client, "/conversations/search", cursor, SIZE)
+        rows = [row for row in listed(body, "conversations", "data") if in_window(row, cursor)]
+        wanted, held = _unknown(account, rows)
+        records, deleted = read_conversations(client, wanted)
+        total, following = body.get("total_count"), after(body)
+        return Page(
+            records=records,
+            next=following and {**cursor, "after": following},
+            unchanged={"conversation": held} if held else {},
+            deleted=deleted,
+            expected=total if isinstance(total, int) else None,
+        )
+
+
+def _oldest(account: Account) -> datetime | None:
+    """Return when the conversation that rested longest was changed; None when nothing can be told."""
+    client = IntercomClient(account)
+    query = {"field": "updated_at", "operator": ">", "value": 0}
+    try:
+        rows = listed(client.search_page("/conversations/search", query, None, 1), "conversations", "data")
+        return moment(rows[0].get("updated_at")) if rows else None
+    except (Refused, ValueError):
+        # The partition meets the same refusal, and tells it.
+        return None
+
+
+def window(object: str, start: datetime, end: datetime | None) -> Partition:
+    """Return the partition of what was changed from ``start`` on and before ``end``."""
+    first, last = int(start.timestamp()), None if end is None else int(end.timestamp())
+    return Partition(object, f"{start:%Y-%m-%d}", start={"from": first, "to": last})
+
+
+def windows(object: str, start: datetime, now: datetime, width: timedelta) -> list[Partition]:
+    """Split the time from ``start`` on; the last window is open and takes in what changes during the run."""
+    found = []
+    while start + width < now:
+        found.append(window(object, start, start + width))
+        start += width
+    return [*found, window(object, start, None)]
+
+
+def search_window(client: IntercomClient, path: str, cursor: Cursor, size: int) -> JSON:
+    """Search what was changed in the cursor's window.
+
+    Intercom describes ``>`` and ``<`` as "or equal" too: the bounds are right either way, :func:`in_window` is exact.
+    """
+    query: JSON = {"field": "updated_at", "operator": ">", "value": max(0, cursor["from"] - 1)}
+    if cursor["to"] is not None:
+        query = {"operator": "AND", "value": [query, {"field": "updated_at", "operator": "<", "value": cursor["to"]}]}
+    return client.search_page(path, query, cursor.get("after"), size)
+
+
+def in_window(row: JSON, cursor: Cursor) -> bool:
+    """Tell whether a row belongs to the cursor's window and to no other."""
+    updated = row.get("updated_at") if isinstance(row, dict) else None
+    if not isinstance(updated, int):
+        return True
+    return bool(cursor["from"] <= updated and (cursor["to"] is None or updated < cursor["to"]))
+
+
+def _unknown(account: Account, rows: Sequence[JSON]) -> tuple[list[str], int]:
+    """Return the ids of the conversations to fetch, and how many others the host already holds as they are."""
+    versions: dict[str, datetime | None] = {}
+    for row in rows:
+        found = remote_id(row.get("id"))
+        if found:
+            versions[found] = moment(row.get("updated_at"), "updated_at")
+    held = account.known("conversation", {key: value for key, value in versions.items() if value is not None})
+    return [key for key in versions if key not in held], len(held)
+
+
+def read_conversations(client: IntercomClient, ids: Sequence[str]) -> tuple[list[Record | Refusal], list[Ref]]:
+    """Fetch conversations side by side; those that are gone are told apart from those that Intercom refuses."""
+    return read_each(client, "conversation", "/conversations/{}", ids, ConversationMapper(client.account))
+
+
+def read_each(
+    client: IntercomClient, object: str, path: str, ids: Sequence[str], mapper: Any
+) -> tuple[list[Record | Refusal], list[Ref]]:
+    """Fetch objects by id, side by side, and map them.
+
+    Returns:
+        Records and refusals, and what Intercom no longer has.
+
+    Raises:
+        Declined: The app's scopes or the plan forbid them all.
+    """
+    found: list[JSON] = []
+    refused: list[Record | Refusal] = []
+    deleted: list[Ref] = []
+    for key, outcome in zip(ids, client.map(lambda one: client.get(path.format(one)), ids), strict=True):
+        if isinstance(outcome, NotFound):
+            deleted.append(Ref(object, key))
+        elif isinstance(outcome, Declined) and outcome.status in FORBIDDEN:
+            raise outcome
+        elif isinstance(outcome, Refused):
+            refused.append(Refusal(object, key, str(outcome)))
+        else:
+            found.append(outcome)
+    return [*map_each(object, found, mapper), *refused], deleted
