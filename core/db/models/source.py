@@ -65,7 +65,7 @@ class Field(Model):
     custom: Mapped[bool]
     feeds: Mapped[str | None]
     options: Mapped[list[Any]] = mapped_column(default=list)
-    sample: Mapped[Any] = mapped_column(JsonColumn)
+    sample: Mapped[Any] = mapped_column(JsonColumn, nullable=True)
     selected: Mapped[bool] = mapped_column(default=True)
     position: Mapped[int] = mapped_column(default=0)
     first_seen_at: Mapped[datetime]
@@ -118,8 +118,8 @@ class Partition(Model):
     source_id: Mapped[int] = mapped_column(ForeignKey("data_source.id", ondelete="CASCADE"))
     object: Mapped[str]
     key: Mapped[str]
-    start: Mapped[Any] = mapped_column(JsonColumn)
-    cursor: Mapped[Any] = mapped_column(JsonColumn)
+    start: Mapped[Any] = mapped_column(JsonColumn, nullable=True)
+    cursor: Mapped[Any] = mapped_column(JsonColumn, nullable=True)
     unbroken: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(index=True)
     lease_token: Mapped[uuid.UUID | None]
@@ -146,7 +146,7 @@ class RefusedRecord(Model):
     object: Mapped[str]
     remote_id: Mapped[str]
     reason: Mapped[str] = mapped_column(Text)
-    payload: Mapped[Any] = mapped_column(JsonColumn)
+    payload: Mapped[Any] = mapped_column(JsonColumn, nullable=True)
     refused_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
 
