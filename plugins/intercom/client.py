@@ -86,12 +86,13 @@ class IntercomClient(ApiClient):
             return error
         return Declined(f"{message}: the app lacks the scope for it, add it in Intercom's Developer Hub", 401)
 
-    def read_page(self, ask: Callable[[int], JSON], size: int) -> JSON:
+    def read_page(self, ask: Callable[[int], JSON], size: int, after: str | None) -> JSON:
         """Read one page of a cursor listing.
 
         Args:
             ask: Sends the request for a page of so many rows.
             size: Rows wanted; fewer are asked for when Intercom cannot put so many together (408, 500, 504).
+            after: The cursor that ``ask`` sends, if any.
 
         Raises:
             Restart: Intercom no longer takes the cursor.
@@ -104,7 +105,7 @@ class IntercomClient(ApiClient):
                     raise
                 size //= 2
             except Declined as error:
-                if error.status == 400 and "starting_after" in str(error):
+                if after and error.status == 400 and error.code in ("client_error", "bad_request", ""):
                     raise Restart("Intercom no longer takes the cursor") from None
                 raise
 
@@ -118,7 +119,7 @@ class IntercomClient(ApiClient):
             sort = {"field": "updated_at", "order": "ascending"}
             return self.search(path, {"query": query, "sort": sort, "pagination": pagination})
 
-        return self.read_page(ask, size)
+        return self.read_page(ask, size, after)
 
     def rows(self, path: str, *names: str) -> Iterator[Any]:
         """Yield all rows of a listing by pages, found under one of ``names``."""

@@ -61,7 +61,7 @@ class Contacts(Stream):
 
 def _all(client: IntercomClient, cursor: str | None) -> JSON:
     position = {"starting_after": cursor} if cursor else {}
-    return client.read_page(lambda size: client.get("/contacts", {"per_page": size, **position}), SIZE)
+    return client.read_page(lambda size: client.get("/contacts", {"per_page": size, **position}), SIZE, cursor)
 
 
 def _changed(client: IntercomClient, since: int, cursor: str | None) -> JSON:

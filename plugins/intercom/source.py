@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import cast
 
 from core.contract.errors import Reauthorise, Refused
 from core.contract.types import (
@@ -91,7 +92,7 @@ class Intercom(DataSource):
 
         given = {field.name: getattr(options, field.name) for field in fields(options)}
         examples = Path(options.examples) if options.examples else None
-        return sandbox.Sandbox(sandbox.SandboxOptions(**{**given, "examples": examples}))
+        return cast(Sandbox, sandbox.Sandbox(sandbox.SandboxOptions(**{**given, "examples": examples})))
 
 
 def _prove(account: Account, token: str, answer: str) -> Connected | Rejected:
