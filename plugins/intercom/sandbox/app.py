@@ -48,7 +48,7 @@ class SandboxOptions:
     rpm: int = 10_000
     webhook_url: str | None = None
     faults: str = ""
-    examples: Path | None = None
+    examples: Path | str | None = None
     client_id: str = "sandbox-client"
     client_secret: str = "sandbox-secret"  # noqa: S105 -- made up
     companies: int | None = None
@@ -103,7 +103,7 @@ class Sandbox:
         app.before_request(gate.check)
         app.after_request(gate.finish)
         if options.examples is not None:
-            app.before_request(Examples(options.examples).answer)
+            app.before_request(Examples(Path(options.examples)).answer)
         app.register_error_handler(ApiError, lambda error: error.response())
         app.register_error_handler(HTTPException, _http_error)
         app.register_blueprint(oauth.routes(store, options.client_id, options.client_secret))

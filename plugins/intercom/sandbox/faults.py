@@ -15,6 +15,7 @@ COUNTED = (
     "429", "500", "502", "503", "504", "408", "html502", "empty200", "truncated", "reset", "timeout", "scroll500",
     "empty_scroll", "scroll_twice", "bad_cursor", "malformed",
 )  # fmt: skip
+LARGE = 1e9
 FLAGS = ("plan", "exact_dates")
 SCOPES = ("contacts", "companies", "conversations", "tickets", "articles", "admins", "tags")
 
@@ -78,8 +79,8 @@ class Faults:
             number = float(value)
         except ValueError:
             raise FaultError(f"fault {part!r}: {value!r} is not a number") from None
-        if number < 0:
-            raise FaultError(f"fault {part!r}: not a negative number")
+        if not 0 <= number < LARGE:
+            raise FaultError(f"fault {part!r}: {value} is out of range")
         if name in ("lag", "hold"):
             setattr(self, name, number)
         elif number >= 1:

@@ -12,7 +12,7 @@ from flask import Response, request
 from plugins.intercom.sandbox import pages
 from plugins.intercom.sandbox.errors import bad_parameter
 from plugins.intercom.sandbox.search import Query
-from plugins.intercom.sandbox.shelf import Record, Shelf
+from plugins.intercom.sandbox.shelf import Record, Shelf, sort_key
 from plugins.intercom.sandbox.store import Store
 
 S = TypeVar("S", bound=Record)
@@ -69,7 +69,7 @@ def cursor_list(
         following = None
         if len(rows) > size:
             last = rows[size - 1]
-            following = pages.encode(name, last.value(name), str(last.value("id")), cursor.page + 1)
+            following = pages.encode(name, sort_key(last, name), str(last.value("id")), cursor.page + 1)
         shown = [spoiled(store, show(row)) for row in rows[:size]]
     page = pages.cursor_pages(cursor, size, total, following, listing.size_as_text)
     return reply({"type": listing.kind, listing.name: shown, "total_count": total, "pages": page})

@@ -164,7 +164,7 @@ class Shelf(Generic[S]):
     def _sorted(
         self, query: Query, sort: str, descending: bool, after: Position | None
     ) -> Iterator[tuple[Any, str, S | None]]:
-        rows = ((_sortable(record.value(sort)), str(record.value("id")), record) for record in self)
+        rows = ((sort_key(record, sort), str(record.value("id")), record) for record in self if self.visible(record))
         return iter(_after(query, rows, descending, after))
 
     def _matching(self, query: Query) -> Sequence[int]:
@@ -210,6 +210,11 @@ def _after(
     return sorted(taken, key=lambda row: (row[0], row[1]), reverse=descending)
 
 
-def _sortable(value: Any) -> Any:
-    """Missing values sort as zero or the empty word, like old dates."""
-    return 0 if value is None or isinstance(value, bool) else value
+def sort_key(record: Record, name: str) -> Any:
+    """What a record is sorted by: its time in seconds, or any other field as comparable text, missing ones first."""
+    value = record.value(name)
+    if name in TIMES:
+        return value
+    if value is None:
+        return ""
+    return f"{value:020.6f}" if isinstance(value, (int, float)) else str(value)

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import requests
+
 from plugins.intercom.sandbox.store import Store
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -18,8 +20,8 @@ HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gate
 class Transport:
     """WSGI middleware around the app.
 
-    Under gunicorn a reset really resets the connection. Mounted in a process it raises
-    ConnectionResetError, and a timeout raises TimeoutError without waiting.
+    Under gunicorn a reset really resets the connection, and a timeout keeps the client waiting. Mounted in
+    a process both raise, without waiting, what `requests` raises in these cases.
 
     Args:
         app: the Flask app's own WSGI function.
@@ -50,12 +52,12 @@ class Transport:
         faults = self.store.faults
         if faults.strikes("reset"):
             self._cut(environ)
-            raise ConnectionResetError("sandbox fault: connection reset")
+            raise requests.ConnectionError("sandbox fault: connection reset")
         if faults.strikes("timeout"):
             if "gunicorn.socket" in environ:
                 self._never.wait(faults.hold)
                 self._cut(environ)
-            raise TimeoutError("sandbox fault: no answer")
+            raise requests.ReadTimeout("sandbox fault: no answer")
         if faults.strikes("html502"):
             start("502 Bad Gateway", [("Content-Type", "text/html"), ("Content-Length", str(len(HTML)))])
             return [HTML]
