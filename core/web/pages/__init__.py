@@ -1,0 +1,1 @@
+"""The pages, one module for each; a module's ``blueprint`` holds its addresses."""

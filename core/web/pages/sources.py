@@ -1,0 +1,232 @@
+"""The data sources: their list, and the pages of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from redis.exceptions import RedisError
+
+from core import jobs
+from core.contract.errors import SourceError
+from core.db.models import DataSource
+from core.host import PluginError, PluginMissing
+from core.runtime.valkey import ValkeyError
+from core.services import connecting, overview, syncing
+from core.services.errors import ServiceError
+from core.services.mainstem import Mainstem
+from core.web.access import actor, mainstem, requires
+from core.web.database import session
+from core.web.wording import config_in_words
+
+blueprint = Blueprint("sources", __name__)
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something an admin may do to a data source, after having been asked.
+
+    Attributes:
+        label: On the button.
+        icon: Name of a Tabler icon.
+        states: In which it is offered.
+        effect: What will happen, in words.
+        run: Does it; takes the installation, the id and who acts.
+        done: What is said afterwards.
+        danger: It takes something away.
+        leads_to_list: There is no page to go back to afterwards.
+    """
+
+    label: str
+    icon: str
+    states: tuple[str, ...]
+    effect: str
+    run: Callable[[Mainstem, int, str], object]
+    done: str
+    danger: bool = False
+    leads_to_list: bool = False
+
+
+def _reconnect(mainstem: Mainstem, id: int, actor: str) -> None:
+    connecting.reconnect(mainstem, id, actor)
+    jobs.start_sync(mainstem, id)
+
+
+ACTIONS: Mapping[str, Action] = MappingProxyType(
+    {
+        "full-sync": Action(
+            "Full sync",
+            "database-import",
+            ("connected",),
+            "Everything is read again from the beginning, not only what changed. This takes as long as the first sync "
+            "did; people may leave and enter audiences again.",
+            lambda mainstem, id, _: jobs.start_sync(mainstem, id, full=True),
+            "The full sync has started",
+        ),
+        "disconnect": Action(
+            "Disconnect",
+            "plug-connected-x",
+            ("connected", "needs_attention"),
+            "A running sync is cancelled and nothing more comes in. What came in stays. You can reconnect at any time.",
+            connecting.disconnect,
+            "Disconnected",
+            danger=True,
+        ),
+        "reconnect": Action(
+            "Reconnect",
+            "plug-connected",
+            ("disconnected", "needs_attention"),
+            "The stored credentials are tried again. If they still work, what changed meanwhile is fetched at once; "
+            "people may leave and enter audiences again.",
+            _reconnect,
+            "Reconnected; what changed meanwhile is being fetched",
+        ),
+        "archive": Action(
+            "Archive",
+            "archive",
+            ("disconnected",),
+            "The data source is put away. What it brought stays. You can restore it, or delete it for good.",
+            connecting.archive,
+            "Archived",
+        ),
+        "restore": Action(
+            "Restore",
+            "archive-off",
+            ("archived",),
+            "The data source comes back, disconnected: nothing is fetched before you reconnect it.",
+            connecting.restore,
+            "Restored",
+        ),
+        "delete": Action(
+            "Delete",
+            "trash",
+            ("archived",),
+            "The data source, its credentials and its settings go for good. People, organizations and activities that "
+            "it brought stay.",
+            connecting.delete,
+            "Deleted",
+            danger=True,
+            leads_to_list=True,
+        ),
+    }
+)
+
+
+@blueprint.get("/")
+def home() -> ResponseReturnValue:
+    """Lead to the first page."""
+    return redirect(url_for("sources.index"))
+
+
+@blueprint.get("/sources/")
+def index() -> ResponseReturnValue:
+    """List the data sources."""
+    host = mainstem().host
+    return render_template(
+        "sources/index.html", summaries=overview.listing(session(), host), plugins=map(host.manifest, host.names())
+    )
+
+
+@blueprint.get("/sources/<int:id>")
+def show(id: int) -> ResponseReturnValue:
+    """Show what a data source brought and how its sync goes."""
+    source = overview.get(session(), id)
+    return _render(
+        "sources/overview.html",
+        source,
+        counts=overview.counts(session(), mainstem().host, [source])[id],
+        days=overview.activities_by_day(session(), id),
+        progress=_progress(id),
+    )
+
+
+@blueprint.get("/sources/<int:id>/progress")
+def progress(id: int) -> ResponseReturnValue:
+    """Return the part of the page that shows the last run, for a browser that keeps asking."""
+    source = overview.get(session(), id)
+    return render_template("sources/_run.html", source=source, progress=_progress(id))
+
+
+@blueprint.get("/sources/<int:id>/health")
+def health(id: int) -> ResponseReturnValue:
+    """Show the runs of a data source and the records it could not take."""
+    source = overview.get(session(), id)
+    return _render(
+        "sources/health.html",
+        source,
+        runs=overview.runs(session(), id, request.args.get("before", type=int)),
+        refused=overview.refused(session(), id, max(request.args.get("skip", 0, type=int), 0)),
+    )
+
+
+@blueprint.post("/sources/<int:id>/name")
+@requires("sources.manage")
+def rename(id: int) -> ResponseReturnValue:
+    """Give a data source another name."""
+    return _do(id, lambda: connecting.rename(mainstem(), id, request.form.get("name", ""), actor()), "Renamed")
+
+
+@blueprint.post("/sources/<int:id>/sync")
+@requires("sources.manage")
+def sync(id: int) -> ResponseReturnValue:
+    """Fetch what changed."""
+    return _do(id, lambda: jobs.start_sync(mainstem(), id), "The sync has started")
+
+
+@blueprint.get("/sources/<int:id>/<any('full-sync', disconnect, reconnect, archive, restore, delete):key>")
+@requires("sources.manage")
+def ask(id: int, key: str) -> ResponseReturnValue:
+    """Say what an action will do, and ask whether to do it."""
+    source = overview.get(session(), id)
+    if source.state not in ACTIONS[key].states:
+        abort(409)
+    return render_template("sources/ask.html", source=source, key=key, action=ACTIONS[key])
+
+
+@blueprint.post("/sources/<int:id>/<any('full-sync', disconnect, reconnect, archive, restore, delete):key>")
+@requires("sources.manage")
+def act(id: int, key: str) -> ResponseReturnValue:
+    """Do an action."""
+    action = ACTIONS[key]
+    return _do(id, lambda: action.run(mainstem(), id, actor()), action.done, to_list=action.leads_to_list)
+
+
+def _do(id: int, work: Callable[[], object], done: str, *, to_list: bool = False) -> ResponseReturnValue:
+    overview.get(session(), id)
+    back = url_for("sources.show", id=id)
+    try:
+        work()
+    except (ServiceError, SourceError, PluginError) as error:
+        flash(str(error), "danger")
+        return redirect(back)
+    except (RedisError, ValkeyError):
+        flash("No sync could be started, as Redis is out of reach: start it, then choose «Sync now»", "danger")
+        return redirect(back)
+    flash(done, "success")
+    return redirect(url_for("sources.index") if to_list else back)
+
+
+def _progress(id: int) -> syncing.RunProgress | None:
+    try:
+        return syncing.latest(mainstem(), id)
+    except PluginMissing:
+        # Without its plugin nothing is known of its objects; the page says that it is missing.
+        return None
+
+
+def _render(template: str, source: DataSource, **values: object) -> str:
+    host = mainstem().host
+    manifest = overview.manifest_of(host, source)
+    actions = {key: action for key, action in ACTIONS.items() if source.state in action.states}
+    return render_template(
+        template,
+        source=source,
+        title=overview.title(host, source),
+        words=config_in_words(source, manifest) if manifest else [],
+        actions=actions,
+        refused_count=overview.refused_count(session(), source.id),
+        **values,
+    )

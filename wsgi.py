@@ -1,0 +1,7 @@
+"""What a WSGI server serves: ``gunicorn wsgi:app``."""
+
+from __future__ import annotations
+
+from core.app import create_app
+
+app = create_app()
