@@ -31,6 +31,8 @@ class Settings:
         public_url: Where browsers and vendors reach Mainstem, without a slash at the end.
         smtp_url: The mail server; None keeps mail in the outbox page.
         instance: Folder for the SQLite file, the keys and the embedded Valkey's data; absolute.
+        lease_seconds: After how many seconds without a sign of life the work of a process is given to another one;
+            renewing and looking for work follow from it.
     """
 
     database_url: str = field(repr=False)
@@ -40,6 +42,7 @@ class Settings:
     public_url: str
     smtp_url: str | None = field(repr=False)
     instance: Path
+    lease_seconds: float = 90.0
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Settings:
@@ -60,7 +63,18 @@ class Settings:
             public_url=_public_url(given.get("PUBLIC_URL", "http://127.0.0.1:8000")),
             smtp_url=_smtp_url(given.get("SMTP_URL")),
             instance=instance,
+            lease_seconds=_lease_seconds(given.get("MAINSTEM_LEASE_SECONDS", "90")),
         )
+
+
+def _lease_seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 3600:
+        raise ConfigError("MAINSTEM_LEASE_SECONDS: not a number from 1 to 3600; leave it out for 90")
+    return seconds
 
 
 def _instance(value: str) -> Path:

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from types import FrameType
@@ -19,12 +20,14 @@ from typing import Any
 
 from redis import Redis
 from rq import Queue, Worker
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, func, select
 
 from core.db.bulk import table_of
 from core.db.models import DataSource, Partition, Run
 from core.runtime.valkey import redis_url
 from core.services import syncing
+from core.services.closing import close
+from core.services.leases import is_due, is_free
 from core.services.mainstem import Mainstem
 from core.services.partitions import advance
 from core.services.planning import plan
@@ -36,9 +39,7 @@ QUEUES = ("webhooks", "sync", "chores")
 """In the order in which a worker serves them."""
 
 SLICE_SECONDS = 60.0
-TICK_SECONDS = 3.0
 _JOB_TIMEOUT = 3_600
-_BELL_SECONDS = 20
 _PATIENCE_SECONDS = 10.0
 
 log = logging.getLogger("mainstem.jobs")
@@ -70,7 +71,8 @@ def ring(mainstem: Mainstem, job: str, queue: str, *args: Any, once: bool = Fals
         once: Not again within a few seconds: for bells that are rung on suspicion.
     """
     redis = redis_of(mainstem)
-    if once and not redis.set(f"mainstem:bell:{job}:{':'.join(map(str, args))}", 1, nx=True, ex=_BELL_SECONDS):
+    bell = f"mainstem:bell:{job}:{':'.join(map(str, args))}"
+    if once and not redis.set(bell, 1, nx=True, px=int(mainstem.settings.lease_seconds * 1000 / 4.5)):
         return
     Queue(queue, connection=redis).enqueue(
         f"core.jobs.{job}", *args, job_timeout=_JOB_TIMEOUT, result_ttl=0, failure_ttl=86_400
@@ -87,7 +89,8 @@ def start_sync(mainstem: Mainstem, source_id: int, full: bool = False) -> int:
 
 @cache
 def _mainstem() -> Mainstem:
-    return Mainstem.open()
+    mainstem = Mainstem.open()
+    return replace(mainstem, redis=redis_of(mainstem))
 
 
 def plan_run(run_id: int) -> None:
@@ -106,7 +109,7 @@ def _ring_readers(mainstem: Mainstem, run_id: int) -> None:
             select(SOURCE.c.plugin).join(RUN, RUN.c.source_id == SOURCE.c.id).where(RUN.c.id == run_id)
         )
     if not parts or plugin is None:
-        syncing.close(mainstem, run_id)
+        close(mainstem, run_id)
         return
     parallel = min(mainstem.host.manifest(plugin).max_parallel, parts)
     workers = max(1, min(Worker.count(connection=redis_of(mainstem)), parallel))
@@ -118,30 +121,30 @@ def read_run(run_id: int, threads: int) -> None:
     """Job: work on a run for a while, then make room for others."""
     mainstem = _mainstem()
     work_left = advance(mainstem, run_id, threads=threads, seconds=SLICE_SECONDS)
-    if not syncing.close(mainstem, run_id) and work_left:
+    if not close(mainstem, run_id) and work_left:
         ring(mainstem, "read_run", "sync", run_id, threads)
+
+
+def tick_seconds(mainstem: Mainstem) -> float:
+    """Return how often a worker looks for what nobody works at."""
+    return mainstem.settings.lease_seconds / 30
 
 
 def tick(mainstem: Mainstem) -> None:
     """Ring for everything that is due and that nobody works at; called every few seconds by every worker."""
     now = now_utc()
     with mainstem.engine.connect() as connection:
-        free = or_(RUN.c.lease_until.is_(None), RUN.c.lease_until < now)
-        due = or_(RUN.c.not_before.is_(None), RUN.c.not_before <= now)
-        grace = RUN.c.created_at < now - timedelta(seconds=TICK_SECONDS)
-        queued = connection.scalars(select(RUN.c.id).where(RUN.c.state == "queued", free, due, grace)).all()
+        # Whoever asked for a run rings for it himself.
+        grace = RUN.c.created_at < now - timedelta(seconds=tick_seconds(mainstem))
+        idle = (RUN.c.state == "queued", is_free(RUN, now), is_due(RUN, now))
+        queued = connection.scalars(select(RUN.c.id).where(*idle, grace)).all()
         of_run = PARTITION.c.run_id == RUN.c.id
         ready = PARTITION.c.state == "ready"
         left = exists().where(of_run, ready)
-        idle = exists().where(
-            of_run,
-            ready,
-            or_(PARTITION.c.lease_until.is_(None), PARTITION.c.lease_until < now),
-            or_(PARTITION.c.not_before.is_(None), PARTITION.c.not_before <= now),
-        )
+        can_be_read = exists().where(of_run, ready, is_free(PARTITION, now), is_due(PARTITION, now))
         at_work = exists().where(of_run, ready, PARTITION.c.lease_until >= now)
         running = select(RUN.c.id).where(RUN.c.state == "running")
-        waiting = connection.scalars(running.where(idle, ~at_work)).all()
+        waiting = connection.scalars(running.where(can_be_read, ~at_work)).all()
         finished = connection.scalars(running.where(~left)).all()
         overdue = connection.scalars(
             select(SOURCE.c.id).where(SOURCE.c.state == "connected", SOURCE.c.next_sync_at <= now)
@@ -151,7 +154,7 @@ def tick(mainstem: Mainstem) -> None:
     for run_id in waiting:
         ring(mainstem, "read_run", "sync", run_id, 64, once=True)
     for run_id in finished:
-        syncing.close(mainstem, run_id)
+        close(mainstem, run_id)
     for source_id in overdue:
         start_sync(mainstem, source_id)
 
@@ -183,7 +186,7 @@ def run_worker(mainstem: Mainstem, processes: int = 1) -> None:
         return process
 
     children = [launch() for _ in range(processes)]
-    while not stop.wait(TICK_SECONDS):
+    while not stop.wait(tick_seconds(mainstem)):
         children = [child if child.is_alive() else launch() for child in children]
         try:
             tick(mainstem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, Row, Select, Table, and_, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Row, Select, Table, and_, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -17,6 +17,12 @@ def table_of(model: type[Any]) -> Table:
 
 def _insert(connection: Connection, table: Table) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def lock_table(connection: Connection, table: Table) -> None:
+    """Let nobody else write to ``table`` until the transaction ends (SQLite: nobody else writes anything)."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE'))
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

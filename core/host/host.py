@@ -110,6 +110,15 @@ class Host:
         self.manifest(name)
         return cast(SourceSpecs, _Source(name, partial(self._ask, name)))
 
+    def implements(self, name: str, hook: str) -> bool:
+        """Tell whether a data source plugin has a hook; only those without which nothing works are required.
+
+        Raises:
+            PluginMissing: The plugin is unknown, broken or disabled.
+        """
+        self.manifest(name)
+        return any(found.plugin is self._plugins[name] for found in getattr(self._manager.hook, hook).get_hookimpls())
+
     def tell(self, hook: str, **kwargs: object) -> None:
         """Call a hook of :class:`HostSpecs` in every plugin that has it; what one raises is logged and harms nobody.
 
@@ -138,8 +147,7 @@ class Host:
         return environment.values(self.manifest(name).environment, environ)
 
     def _ask(self, name: str, hook: str, /, **kwargs: object) -> object:
-        plugin = self._plugins[name]
-        if not any(found.plugin is plugin for found in getattr(self._manager.hook, hook).get_hookimpls()):
+        if not self.implements(name, hook):
             raise BadAnswer(f"plugin {name!r} does not implement {hook}")
         # Made anew for each call: a caller that is kept would not leave out a plugin registered after it was made.
         others = [self._plugins[other] for other in self._manifests if other != name]

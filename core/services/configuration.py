@@ -36,6 +36,15 @@ class _Chosen(fields.Field[Chosen]):
         raise ValidationError(f"must be {words}, or a list of texts")
 
 
+class _Flag(fields.Field[bool]):
+    """True or false, and nothing that could pass for it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise ValidationError("must be true or false")
+
+
 class _Nothing(fields.Field[None]):
     """A key that may only be null so far."""
 
@@ -50,16 +59,20 @@ class _Section(Schema):
 
 class _Options(_Section):
     modify_fields = _Chosen(load_default=None)
-    keep_existing_values = fields.Boolean(load_default=False)
-    archive_deleted = fields.Boolean(load_default=False)
+    keep_existing_values = _Flag(load_default=False)
+    archive_deleted = _Flag(load_default=False)
 
 
 class _Teams(_Section):
     teams = _Chosen(none=True, load_default=None)
     users = _Chosen(none=True, load_default=None)
     roles = fields.Dict(
-        fields.String(), fields.String(validate=validate.OneOf(ROLES[1:])), load_default=lambda: {"default": "agent"}
+        fields.String(), fields.String(validate=_one_of(ROLES[1:])), load_default=lambda: {"default": "agent"}
     )
+
+
+def _one_of(allowed: Sequence[str]) -> validate.OneOf:
+    return validate.OneOf(allowed, error="must be one of {choices}")
 
 
 _days = validate.Range(min=1, max=36_500, error="must be between 1 and 36500, or null for ever")
@@ -79,12 +92,12 @@ class _Selection(_Section):
 
 class _Matching(_Section):
     keys = fields.List(fields.String(), validate=validate.Length(max=2, error="at most two"), required=True)
-    mode = fields.String(load_default="any", validate=validate.OneOf(get_args(MatchMode)))
+    mode = fields.String(load_default="any", validate=_one_of(get_args(MatchMode)))
 
 
 class _Merge(_Section):
-    strategy = fields.String(load_default="overwrite_existing", validate=validate.OneOf(get_args(Strategy)))
-    existing_only = fields.Boolean(load_default=False)
+    strategy = fields.String(load_default="overwrite_existing", validate=_one_of(get_args(Strategy)))
+    existing_only = _Flag(load_default=False)
     people = fields.Nested(_Matching, load_default=None, allow_none=True)
     organizations = fields.Nested(_Matching, load_default=None, allow_none=True)
 
@@ -162,7 +175,8 @@ def read_config(config: Any, manifest: Manifest) -> tuple[SourceConfig, dict[str
 
 def _build(data: Mapping[str, Any], manifest: Manifest) -> SourceConfig:
     options, merge, retention = data["options"], data["merge"], data["retention"]
-    objects: dict[str, Chosen] = data["objects"] or dict.fromkeys(spec.key for spec in manifest.objects)
+    everything = dict.fromkeys(spec.key for spec in manifest.objects)
+    objects: dict[str, Chosen] = everything if data["objects"] is None else data["objects"]
     objects |= {spec.key: None for spec in manifest.objects if spec.comes_with in objects and spec.key not in objects}
     chosen = {"person": merge["people"], "organization": merge["organizations"]}
     return SourceConfig(
@@ -189,7 +203,9 @@ def _build(data: Mapping[str, Any], manifest: Manifest) -> SourceConfig:
 def _misfits(data: Mapping[str, Any], manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Yield what is well-formed but not possible with this plugin."""
     offered = [spec.key for spec in manifest.objects]
-    if data["objects"] is not None:
+    if data["objects"] == {}:
+        yield "objects", f"choose at least one of {', '.join(offered)}"
+    elif data["objects"] is not None:
         yield from _unknown("objects", data["objects"], offered)
         for spec in manifest.objects:
             if spec.required and spec.key not in data["objects"]:
@@ -211,23 +227,31 @@ def _unknown(where: str, given: Iterable[str], allowed: Sequence[str]) -> Iterat
             yield f"{where}.{key}", f"unknown; allowed: {', '.join(allowed) or 'none'}"
 
 
+_WORDS = {
+    "Field may not be null.": "must not be null; leave it out for the default",
+    "Invalid input type.": "must be an object",
+    "Missing data for required field.": "is missing",
+    "Not a valid integer.": "must be a whole number",
+    "Not a valid list.": "must be a list",
+    "Not a valid mapping type.": "must be an object",
+    "Not a valid string.": "must be a text",
+}
+
+
 def _flat(messages: Any, schema: Schema, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield marshmallow's nested messages by dotted path; an unknown key is answered with the allowed ones."""
+    """Yield marshmallow's nested messages by dotted path, in our words."""
     for key, value in messages.items():
-        here = f"{path}.{key}".lstrip(".")
+        here = path if key == "_schema" else f"{path}.{key}".lstrip(".")
         if isinstance(value, Mapping):
             field = schema.fields.get(str(key))
             inner = field.schema if isinstance(field, fields.Nested) else _Section()
             # A dictionary field says which half of the pair is wrong; the path says it already.
             nested = value.get("value", value.get("key", value)) if set(value) <= {"key", "value"} else value
-            if isinstance(nested, Mapping):
-                yield from _flat(nested, inner, here)
-            else:
-                yield here, " ".join(nested)
-        elif str(key) not in schema.fields and value == ["Unknown field."]:
+            yield from _flat(nested if isinstance(nested, Mapping) else {"_schema": nested}, inner, here)
+        elif value == ["Unknown field."]:
             yield here, f"unknown key; allowed: {', '.join(schema.fields)}"
         else:
-            yield here, " ".join(str(item) for item in value)
+            yield here, " ".join(_WORDS.get(str(item), str(item)) for item in value)
 
 
 def read_credentials(given: Mapping[str, str], manifest: Manifest) -> dict[str, str]:

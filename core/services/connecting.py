@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, case, func, select
 
 from core.contract.types import Account, Connected, Rejected
-from core.db.bulk import table_of
+from core.db.bulk import lock_table, table_of
 from core.db.engine import writing
 from core.db.models import Run
 from core.services.accounts import account_of, draft_account
 from core.services.configuration import read_config, read_credentials
 from core.services.errors import Conflict, Invalid
-from core.services.fields import check_chosen, store_schema
+from core.services.fields import check_chosen, schema_of, store_schema
 from core.services.mainstem import Mainstem
 from core.services.sources import SOURCE, audit, config_of, get_source, now_utc
 
@@ -63,9 +63,11 @@ def connect(mainstem: Mainstem, plugin: str, config: Mapping[str, Any], actor: s
         "next_sync_at": None,
     }
     account = account_of(mainstem, {"id": 0, **row}, choices)  # type: ignore[arg-type]
-    schema = mainstem.host.source(plugin).field_schema(account=account)
+    schema = schema_of(mainstem, account)
     check_chosen(schema, choices.objects)
     with writing(mainstem.engine) as connection:
+        # Two admins may be at it: only one of them may find that there is none yet.
+        lock_table(connection, SOURCE)
         _refuse_another(connection, plugin, manifest.title, manifest.max_accounts)
         source_id = _store(connection, row, manifest.title)
         store_schema(connection, source_id, schema, choices.objects, now)
@@ -78,7 +80,7 @@ def _store(connection: Connection, row: Mapping[str, Any], title: str) -> int:
     theirs = select(SOURCE.c.id, SOURCE.c.state).where(
         SOURCE.c.plugin == row["plugin"], SOURCE.c.remote_id == row["remote_id"]
     )
-    before = connection.execute(theirs.with_for_update()).one_or_none()
+    before = connection.execute(theirs).one_or_none()
     if before is None:
         return int(connection.execute(SOURCE.insert().returning(SOURCE.c.id), row).scalar_one())
     if before.state != "deleted":
@@ -186,6 +188,8 @@ def _in_state(connection: Connection, source_id: int, action: str, allowed: tupl
 def reconnect(mainstem: Mainstem, source_id: int, actor: str, credentials: Mapping[str, str] | None = None) -> None:
     """Connect a disconnected data source again, or one whose credentials died; its choices stay.
 
+    A run that waited for it goes on; otherwise one is due at once.
+
     Args:
         mainstem: The system.
         source_id: The data source.
@@ -208,6 +212,7 @@ def reconnect(mainstem: Mainstem, source_id: int, actor: str, credentials: Mappi
             f"These credentials open {connected.name}, but {source['name']} is {source['account_name']}:"
             " connect the other account as a data source of its own"
         )
+    now = now_utc()
     with writing(mainstem.engine) as connection:
         _in_state(connection, source_id, "reconnect", ("connected", "disconnected", "needs_attention"))
         connection.execute(
@@ -219,13 +224,14 @@ def reconnect(mainstem: Mainstem, source_id: int, actor: str, credentials: Mappi
                 account_name=connected.name,
                 settings=dict(connected.settings),
                 secrets=mainstem.vault.seal(connected.secrets),
-                connected_at=now_utc(),
+                connected_at=now,
+                next_sync_at=now,
             )
         )
+        # One that was not planned yet is queued again.
+        state = case((RUN.c.started_at.is_(None), "queued"), else_="running")
         connection.execute(
-            RUN.update()
-            .where(RUN.c.source_id == source_id, RUN.c.state == "paused")
-            .values(state="running", error=None)
+            RUN.update().where(RUN.c.source_id == source_id, RUN.c.state == "paused").values(state=state, error=None)
         )
         audit(connection, actor, "reconnect", f"data source {source_id}")
 

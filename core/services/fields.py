@@ -7,14 +7,22 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from core.contract.types import FieldSpec
+from core.contract.types import Account, FieldSpec
 from core.db.bulk import table_of, upsert
 from core.db.models import Field
 from core.services.configuration import Chosen
 from core.services.errors import Invalid
+from core.services.mainstem import Mainstem
 
 FIELD = table_of(Field)
 _DESCRIBED = ("label", "type", "custom", "feeds", "options", "sample", "selected", "position", "retired_at")
+
+
+def schema_of(mainstem: Mainstem, account: Account) -> Sequence[FieldSpec]:
+    """Return the fields that an account offers now; none if its plugin does not describe them."""
+    if not mainstem.host.implements(account.plugin, "field_schema"):
+        return ()
+    return mainstem.host.source(account.plugin).field_schema(account=account)
 
 
 def check_chosen(schema: Iterable[FieldSpec], objects: Mapping[str, Chosen]) -> None:

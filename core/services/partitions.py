@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, RowMapping, exists, func, or_, select
+from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.contract.errors import Reauthorise, Restart, Retry, SourceError
 from core.contract.types import Account, Cursor, Page, Partition
@@ -30,14 +30,13 @@ from core.pipeline.apply import Counts, apply_page, summed
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaper
 from core.services.accounts import CountingSession, account_of
+from core.services.leases import heartbeat, is_due, is_free, lease_end
 from core.services.mainstem import Mainstem
 from core.services.policies import policy_of
 from core.services.recovery import pause, wait_seconds
 from core.services.sources import config_of, get_source, now_utc
 
 PARTITION, RUN = table_of(PartitionRow), table_of(Run)
-LEASE = timedelta(seconds=90)
-HEARTBEAT_SECONDS = 20.0
 ATTEMPTS = 10
 RESTARTS = 3
 
@@ -62,10 +61,13 @@ def advance(
         run_id: A run that is planned.
         threads: How many partitions this process reads at once; the plugin's limit by default.
         seconds: Stop after the page at hand when this long at it; None goes on until nothing is left to claim.
-        on_page: Called after each page that was written.
+        on_page: Called after each page that was written; what it raises is logged.
 
     Returns:
-        Whether time ran out with work left.
+        Whether it stopped with work left.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: The database is out of reach; the work can be taken up again later.
     """
     with mainstem.engine.connect() as connection:
         run = connection.execute(select(RUN).where(RUN.c.id == run_id)).mappings().one()
@@ -76,14 +78,19 @@ def advance(
         account = account_of(mainstem, source, config)
         now = now_utc()
         policy = policy_of(mainstem, connection, source, config, account, now, historical=run["kind"] != "incremental")
-    deadline = None if seconds is None else time.monotonic() + seconds
-    limit = mainstem.host.manifest(source["plugin"]).max_parallel
-    reader = _Reader(mainstem, run_id, account, policy, deadline, limit, on_page)
-    with reader.heartbeat(), ThreadPoolExecutor(max(1, min(threads or limit, limit))) as pool:
-        workers = [pool.submit(reader.work) for _ in range(max(1, min(threads or limit, limit)))]
-        for worker in workers:
-            worker.result()
-    return reader.out_of_time
+    reader = _Reader(mainstem, run_id, source, account, policy, seconds, on_page)
+    limit = policy.manifest.max_parallel
+    count = max(1, min(threads or limit, limit))
+    with heartbeat(mainstem, PARTITION, reader.token), ThreadPoolExecutor(count) as pool:
+        workers = [pool.submit(reader.work) for _ in range(count)]
+        try:
+            for worker in workers:
+                worker.result()
+        finally:
+            # Whoever interrupts this thread shall not wait for the others to read everything.
+            reader.stop()
+    reader.count_requests()
+    return reader.work_left
 
 
 class _Reader:
@@ -93,60 +100,40 @@ class _Reader:
         self,
         mainstem: Mainstem,
         run_id: int,
+        source: RowMapping,
         account: Account,
         policy: Policy,
-        deadline: float | None,
-        limit: int,
+        seconds: float | None,
         on_page: Callable[[], None] | None,
     ) -> None:
         self._mainstem = mainstem
         self._run_id = run_id
+        self._source = source
         self._account = account
         self._policy = policy
         self._shaper = Shaper(policy)
-        self._deadline = deadline
-        self._limit = limit
+        self._deadline = None if seconds is None else time.monotonic() + seconds
         self._on_page = on_page or (lambda: None)
-        self._token = uuid4()
-        self.out_of_time = False
+        self._stopped = threading.Event()
+        self.token = uuid4()
+        self.work_left = False
 
-    @contextmanager
-    def heartbeat(self) -> Iterator[None]:
-        """Keep the leases alive while a page takes long, until the work ends or this process dies."""
-        stopped = threading.Event()
-
-        def beat() -> None:
-            while not stopped.wait(HEARTBEAT_SECONDS):
-                try:
-                    with writing(self._mainstem.engine) as connection:
-                        connection.execute(
-                            PARTITION.update()
-                            .where(PARTITION.c.lease_token == self._token)
-                            .values(lease_until=now_utc() + LEASE)
-                        )
-                except Exception:
-                    log.exception("could not renew leases", extra={"run": self._run_id})
-
-        thread = threading.Thread(target=beat, name=f"heartbeat-{self._run_id}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stopped.set()
-            thread.join()
+    def stop(self) -> None:
+        """Let every thread end after the page at hand."""
+        self._stopped.set()
 
     def work(self) -> None:
         """Claim and read partitions until none is left or time is up."""
-        while not self._time_is_up():
-            row = claim(self._mainstem, self._run_id, self._token, self._limit)
+        while not self._must_stop():
+            row = claim(self._mainstem, self._run_id, self.token, self._policy.manifest.max_parallel)
             if row is None:
                 return
             self._read_to_end(row)
 
-    def _time_is_up(self) -> bool:
-        if self._deadline is None or time.monotonic() < self._deadline:
+    def _must_stop(self) -> bool:
+        if not self._stopped.is_set() and (self._deadline is None or time.monotonic() < self._deadline):
             return False
-        self.out_of_time = True
+        self.work_left = True
         return True
 
     def _read_to_end(self, row: RowMapping) -> None:
@@ -154,13 +141,18 @@ class _Reader:
             self._read(row)
         except LeaseLost:
             log.info("left a partition to others", extra={"run": self._run_id, "partition": row["id"]})
+            release(self._mainstem, row["id"], self.token)
         except SourceError as error:
-            recover(self._mainstem, row["id"], self._token, error)
+            recover(self._mainstem, self._source, row["id"], self.token, error)
+            if isinstance(error, Reauthorise):
+                self.stop()
         except Exception as error:
-            log.exception("a partition failed", extra={"run": self._run_id, "partition": row["id"]})
             if _is_ours(error):
+                self.stop()
                 raise
-            _release(self._mainstem, row["id"], self._token, state="failed", error=f"{type(error).__name__}: {error}")
+            log.exception("a partition failed", extra={"run": self._run_id, "partition": row["id"]})
+            text = f"{type(error).__name__}: {error}"[:2_000]
+            release(self._mainstem, row["id"], self.token, state="failed", error=text)
 
     def _read(self, row: RowMapping) -> None:
         """Read a partition; the next page is fetched while the last one is written."""
@@ -171,11 +163,11 @@ class _Reader:
             while True:
                 page = coming.result()
                 last = page.next is None
-                goes_on = not last and (partition.unbroken or not self._time_is_up())
+                goes_on = not last and (not self._must_stop() or (partition.unbroken and not self._stopped.is_set()))
                 if goes_on:
                     coming = fetcher.submit(self._fetch, partition, page.next)
                 self._write(progress, page, release=not goes_on)
-                self._on_page()
+                self._tell()
                 if not goes_on:
                     return
 
@@ -185,13 +177,15 @@ class _Reader:
 
     def _write(self, progress: dict[str, Any], page: Page, *, release: bool) -> None:
         policy = replace(self._policy, now=now_utc())
-        assert isinstance(self._account.http, CountingSession)
-        progress["requests"] += self._account.http.take_count()
+        progress["requests"] += self._take_requests()
         progress["pages"] += 1
         progress["expected"] = page.expected if page.expected is not None else progress["expected"]
 
         def checkpoint(connection: Connection, counts: Counts) -> None:
-            lease = None if release else policy.now + LEASE
+            # Shared with other pages, but whoever stops the run waits for this one, and none comes after.
+            running = select(RUN.c.id).where(RUN.c.id == self._run_id, RUN.c.state == "running")
+            if connection.scalar(running.with_for_update(read=True)) is None:
+                raise LeaseLost
             changes = {
                 "cursor": page.next,
                 "state": "done" if page.next is None else "ready",
@@ -201,13 +195,12 @@ class _Reader:
                 "expected": progress["expected"],
                 "attempts": 0,
                 "error": None,
-                "lease_until": lease,
-                "lease_token": None if release else self._token,
+                "lease_until": None if release else lease_end(self._mainstem, policy.now),
+                "lease_token": None if release else self.token,
             }
-            running = exists().where(RUN.c.id == self._run_id, RUN.c.state == "running")
             written = connection.execute(
                 PARTITION.update()
-                .where(PARTITION.c.id == progress["id"], PARTITION.c.lease_token == self._token, running)
+                .where(PARTITION.c.id == progress["id"], PARTITION.c.lease_token == self.token)
                 .values(changes)
             )
             if written.rowcount != 1:
@@ -216,10 +209,27 @@ class _Reader:
         counts = apply_page(self._mainstem.engine, page, self._shaper, policy, checkpoint)
         progress["counts"] = summed((progress["counts"], counts))
 
+    def _tell(self) -> None:
+        try:
+            self._on_page()
+        except Exception:
+            log.exception("could not show progress", extra={"run": self._run_id})
+
+    def _take_requests(self) -> int:
+        assert isinstance(self._account.http, CountingSession)
+        return self._account.http.take_count()
+
+    def count_requests(self) -> None:
+        """Count the requests that led to no page."""
+        if count := self._take_requests():
+            with writing(self._mainstem.engine) as connection:
+                more = RUN.update().where(RUN.c.id == self._run_id).values(requests=RUN.c.requests + count)
+                connection.execute(more)
+
 
 def _is_ours(error: Exception) -> bool:
     """Tell the database's troubles, which a later attempt may not meet, from a fault in a plugin's data."""
-    return isinstance(error, OperationalError | InterfaceError)
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
 def claim(mainstem: Mainstem, run_id: int, token: UUID, limit: int) -> RowMapping | None:
@@ -228,52 +238,49 @@ def claim(mainstem: Mainstem, run_id: int, token: UUID, limit: int) -> RowMappin
     Returns:
         Its row, or None when there is none to be had.
     """
-    now = now_utc()
-    free = or_(PARTITION.c.lease_until.is_(None), PARTITION.c.lease_until < now)
-    due = or_(PARTITION.c.not_before.is_(None), PARTITION.c.not_before <= now)
-    of_run = (PARTITION.c.run_id == run_id, PARTITION.c.state == "ready")
-    while True:
-        with writing(mainstem.engine) as connection:
-            leased = select(func.count()).where(PARTITION.c.run_id == run_id, PARTITION.c.lease_until >= now)
-            running = select(RUN.c.id).where(RUN.c.id == run_id, RUN.c.state == "running")
-            if (connection.scalar(leased) or 0) >= limit or connection.scalar(running) is None:
-                return None
-            candidate = connection.scalar(
-                select(PARTITION.c.id).where(*of_run, free, due).order_by(PARTITION.c.id).limit(1)
-            )
-            if candidate is None:
-                return None
-            claimed = connection.execute(
-                PARTITION.update()
-                .where(PARTITION.c.id == candidate, PARTITION.c.state == "ready", free)
-                .values(lease_token=token, lease_until=now + LEASE)
-            )
-            if claimed.rowcount != 1:
-                continue
-            row = connection.execute(select(PARTITION).where(PARTITION.c.id == candidate)).mappings().one()
-        # A reader that may not pause has lost its place by now.
-        return {**row, "cursor": row["start"]} if row["unbroken"] else row  # type: ignore[return-value]
+    with writing(mainstem.engine) as connection:
+        # One claim at a time: two that count together would both find room for one more.
+        running = select(RUN.c.id).where(RUN.c.id == run_id, RUN.c.state == "running").with_for_update()
+        if connection.scalar(running) is None:
+            return None
+        now = now_utc()
+        leased = select(func.count()).where(PARTITION.c.run_id == run_id, PARTITION.c.lease_until >= now)
+        if (connection.scalar(leased) or 0) >= limit:
+            return None
+        ready = (PARTITION.c.run_id == run_id, PARTITION.c.state == "ready")
+        free = select(PARTITION).where(*ready, is_free(PARTITION, now), is_due(PARTITION, now))
+        row = connection.execute(free.order_by(PARTITION.c.id).limit(1).with_for_update()).mappings().one_or_none()
+        if row is None:
+            return None
+        connection.execute(
+            PARTITION.update()
+            .where(PARTITION.c.id == row["id"])
+            .values(lease_token=token, lease_until=lease_end(mainstem, now))
+        )
+    # A reader that may not pause has lost its place by now.
+    return {**row, "cursor": row["start"]} if row["unbroken"] else row  # type: ignore[return-value]
 
 
-def recover(mainstem: Mainstem, partition_id: int, token: UUID, error: SourceError) -> None:
+def recover(mainstem: Mainstem, source: RowMapping, partition_id: int, token: UUID, error: SourceError) -> None:
     """Do what an error asks for: wait, begin again, get an admin, or give this partition up."""
     with mainstem.engine.connect() as connection:
         row = connection.execute(select(PARTITION).where(PARTITION.c.id == partition_id)).mappings().one()
     log.warning("%s", error, extra={"run": row["run_id"], "partition": partition_id})
     attempts, restarts = row["attempts"] + 1, row["restarts"] + 1
     if isinstance(error, Reauthorise):
-        _release(mainstem, partition_id, token, error=str(error))
-        pause(mainstem, row["source_id"], row["run_id"], str(error))
+        release(mainstem, partition_id, token, error=str(error))
+        pause(mainstem, source, row["run_id"], str(error))
     elif isinstance(error, Retry) and attempts < ATTEMPTS:
         later = now_utc() + timedelta(seconds=wait_seconds(error, attempts))
-        _release(mainstem, partition_id, token, error=str(error), attempts=attempts, not_before=later)
+        release(mainstem, partition_id, token, error=str(error), attempts=attempts, not_before=later)
     elif isinstance(error, Restart) and restarts <= RESTARTS:
-        _release(mainstem, partition_id, token, error=str(error), restarts=restarts, cursor=row["start"])
+        release(mainstem, partition_id, token, error=str(error), restarts=restarts, cursor=row["start"])
     else:
-        _release(mainstem, partition_id, token, state="failed", error=str(error))
+        release(mainstem, partition_id, token, state="failed", error=str(error))
 
 
-def _release(mainstem: Mainstem, partition_id: int, token: UUID, **changes: Any) -> None:
+def release(mainstem: Mainstem, partition_id: int, token: UUID, **changes: Any) -> None:
+    """Let others have a partition, if it is still held by ``token``."""
     with writing(mainstem.engine) as connection:
         connection.execute(
             PARTITION.update()

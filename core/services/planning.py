@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, RowMapping, or_, select
+from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from core.contract.errors import Reauthorise, Retry, SourceError
 from core.contract.types import Account, FieldSpec, Partition, Roster, Scope
@@ -17,8 +19,10 @@ from core.db.engine import writing
 from core.db.models import Partition as PartitionRow
 from core.db.models import Run
 from core.services.accounts import CountingSession, account_of
+from core.services.closing import give_up
 from core.services.configuration import SourceConfig
-from core.services.fields import store_schema
+from core.services.fields import schema_of, store_schema
+from core.services.leases import heartbeat, is_due, is_free, lease_end
 from core.services.mainstem import Mainstem
 from core.services.policies import horizon
 from core.services.recovery import pause, wait_seconds
@@ -26,7 +30,6 @@ from core.services.rosters import store_roster
 from core.services.sources import config_of, get_source, now_utc
 
 RUN, PARTITION = table_of(Run), table_of(PartitionRow)
-LEASE = timedelta(minutes=10)
 ATTEMPTS = 10
 
 log = logging.getLogger("mainstem.sync")
@@ -39,49 +42,63 @@ def plan(mainstem: Mainstem, run_id: int) -> bool:
         Whether the run has partitions now.
     """
     token, now = uuid4(), now_utc()
-    with writing(mainstem.engine) as connection:
-        free = or_(RUN.c.lease_until.is_(None), RUN.c.lease_until < now)
-        due = or_(RUN.c.not_before.is_(None), RUN.c.not_before <= now)
-        claimed = connection.execute(
-            RUN.update()
-            .where(RUN.c.id == run_id, RUN.c.state == "queued", free, due)
-            .values(lease_token=token, lease_until=now + LEASE)
-        )
-        if claimed.rowcount != 1:
-            return False
-        run = connection.execute(select(RUN).where(RUN.c.id == run_id)).mappings().one()
-        source = get_source(connection, run["source_id"])
-    config = config_of(mainstem, source)
-    account = account_of(mainstem, source, config)
-    try:
-        schema, roster, partitions = _ask(mainstem, account, _scope(source, run, config, now))
-    except SourceError as error:
-        _recover(mainstem, run, error)
+    claimed = _claim(mainstem, run_id, token, now)
+    if claimed is None:
         return False
+    run, source = claimed
+    try:
+        with heartbeat(mainstem, RUN, token):
+            found = _ask(mainstem, run, source, now)
+        return _store(mainstem, run, token, found, now)
+    except SourceError as error:
+        _recover(mainstem, run, source, token, error)
+    except (OperationalError, InterfaceError):
+        raise
     except Exception as error:
         log.exception("planning failed", extra={"run": run_id, "source": source["id"]})
-        _fail(mainstem, run_id, f"{type(error).__name__}: {error}")
-        return False
-    assert isinstance(account.http, CountingSession)
+        give_up(mainstem, run_id, token, f"{type(error).__name__}: {error}")
+    return False
+
+
+def _claim(mainstem: Mainstem, run_id: int, token: UUID, now: datetime) -> tuple[RowMapping, RowMapping] | None:
     with writing(mainstem.engine) as connection:
-        mine = connection.execute(
+        claimed = connection.execute(
             RUN.update()
-            .where(RUN.c.id == run_id, RUN.c.lease_token == token, RUN.c.state == "queued")
-            .values(
-                state="running",
-                started_at=now,
-                requests=account.http.take_count(),
-                lease_token=None,
-                lease_until=None,
-                error=None,
-            )
+            .where(RUN.c.id == run_id, RUN.c.state == "queued", is_free(RUN, now), is_due(RUN, now))
+            .values(lease_token=token, lease_until=lease_end(mainstem, now))
         )
-        if mine.rowcount != 1:
-            return False
-        store_schema(connection, source["id"], schema, config.objects, now)
-        store_roster(connection, source["id"], roster, config, now)
-        _store_partitions(connection, run, partitions)
-    return True
+        if claimed.rowcount != 1:
+            return None
+        run = connection.execute(select(RUN).where(RUN.c.id == run_id)).mappings().one()
+        return run, get_source(connection, run["source_id"])
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the plugin says there is."""
+
+    config: SourceConfig
+    schema: Sequence[FieldSpec]
+    roster: Roster
+    partitions: Sequence[Partition]
+    requests: int
+
+
+def _ask(mainstem: Mainstem, run: RowMapping, source: RowMapping, now: datetime) -> _Found:
+    config = config_of(mainstem, source)
+    account = account_of(mainstem, source, config)
+    plugin = mainstem.host.source(account.plugin)
+    roster = Roster()
+    if mainstem.host.manifest(account.plugin).teams:
+        roster = plugin.import_team(account=account)
+    schema = schema_of(mainstem, account)
+    partitions = plugin.plan_sync(account=account, scope=_scope(source, run, config, now))
+    return _Found(config, schema, roster, partitions, _requests(account))
+
+
+def _requests(account: Account) -> int:
+    assert isinstance(account.http, CountingSession)
+    return account.http.take_count()
 
 
 def _scope(source: RowMapping, run: RowMapping, config: SourceConfig, now: datetime) -> Scope:
@@ -90,12 +107,27 @@ def _scope(source: RowMapping, run: RowMapping, config: SourceConfig, now: datet
     return Scope(since, horizon(config, now))
 
 
-def _ask(mainstem: Mainstem, account: Account, scope: Scope) -> tuple[Sequence[FieldSpec], Roster, Sequence[Partition]]:
-    plugin = mainstem.host.source(account.plugin)
-    roster = Roster()
-    if mainstem.host.manifest(account.plugin).teams:
-        roster = plugin.import_team(account=account)
-    return plugin.field_schema(account=account), roster, plugin.plan_sync(account=account, scope=scope)
+def _store(mainstem: Mainstem, run: RowMapping, token: UUID, found: _Found, now: datetime) -> bool:
+    """Write down what there is to do, if the run is still ours to plan."""
+    with writing(mainstem.engine) as connection:
+        mine = connection.execute(
+            RUN.update()
+            .where(RUN.c.id == run["id"], RUN.c.lease_token == token, RUN.c.state == "queued")
+            .values(
+                state="running",
+                started_at=now,
+                requests=RUN.c.requests + found.requests,
+                lease_token=None,
+                lease_until=None,
+                error=None,
+            )
+        )
+        if mine.rowcount != 1:
+            return False
+        store_schema(connection, run["source_id"], found.schema, found.config.objects, now)
+        store_roster(connection, run["source_id"], found.roster, found.config, now)
+        _store_partitions(connection, run, found.partitions)
+    return True
 
 
 def _store_partitions(connection: Connection, run: RowMapping, partitions: Sequence[Partition]) -> None:
@@ -108,7 +140,8 @@ def _store_partitions(connection: Connection, run: RowMapping, partitions: Seque
             "start": partition.start,
             "cursor": partition.start,
             "unbroken": partition.unbroken,
-            "state": "ready",
+            # A start of None says that there is nothing to read.
+            "state": "done" if partition.start is None else "ready",
             "counts": {},
         }
         for partition in partitions
@@ -117,25 +150,23 @@ def _store_partitions(connection: Connection, run: RowMapping, partitions: Seque
         connection.execute(PARTITION.insert(), rows)
 
 
-def _recover(mainstem: Mainstem, run: RowMapping, error: SourceError) -> None:
+def _recover(mainstem: Mainstem, run: RowMapping, source: RowMapping, token: UUID, error: SourceError) -> None:
     """Do what an error asks for: wait, get an admin, or give up."""
     attempts = run["attempts"] + 1
     if isinstance(error, Reauthorise):
-        pause(mainstem, run["source_id"], run["id"], str(error))
+        pause(mainstem, source, run["id"], str(error))
+        _release(mainstem, run["id"], token)
     elif isinstance(error, Retry) and attempts < ATTEMPTS:
-        with writing(mainstem.engine) as connection:
-            later = now_utc() + timedelta(seconds=wait_seconds(error, attempts))
-            connection.execute(
-                RUN.update()
-                .where(RUN.c.id == run["id"])
-                .values(not_before=later, attempts=attempts, lease_token=None, lease_until=None, error=str(error))
-            )
+        later = now_utc() + timedelta(seconds=wait_seconds(error, attempts))
+        _release(mainstem, run["id"], token, not_before=later, attempts=attempts, error=str(error))
     else:
-        _fail(mainstem, run["id"], str(error))
+        give_up(mainstem, run["id"], token, str(error))
 
 
-def _fail(mainstem: Mainstem, run_id: int, error: str) -> None:
+def _release(mainstem: Mainstem, run_id: int, token: UUID, **changes: Any) -> None:
     with writing(mainstem.engine) as connection:
         connection.execute(
-            RUN.update().where(RUN.c.id == run_id).values(state="failed", finished_at=now_utc(), error=error)
+            RUN.update()
+            .where(RUN.c.id == run_id, RUN.c.lease_token == token)
+            .values(lease_token=None, lease_until=None, **changes)
         )

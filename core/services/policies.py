@@ -61,7 +61,9 @@ def policy_of(
 
 def _matching(mainstem: Mainstem, config: SourceConfig, account: Account, object: str, kind: Kind) -> MergePolicy:
     chosen = config.matching.get("person" if kind == "person" else "organization")
-    return chosen or mainstem.host.source(account.plugin).merge(account=account, object=object)
+    if chosen or not mainstem.host.implements(account.plugin, "merge"):
+        return chosen or MergePolicy()
+    return mainstem.host.source(account.plugin).merge(account=account, object=object)
 
 
 def _keep_days(config: SourceConfig) -> dict[str | None, int | None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+from sqlalchemy import RowMapping
+
 from core.contract.errors import Retry
 from core.db.bulk import table_of
 from core.db.engine import writing
@@ -32,12 +34,22 @@ def needs_attention(mainstem: Mainstem, source_id: int, error: str) -> None:
         )
 
 
-def pause(mainstem: Mainstem, source_id: int, run_id: int, error: str) -> None:
-    """Stop a run whose data source has lost its credentials; it goes on from there after reconnecting."""
-    needs_attention(mainstem, source_id, error)
+def pause(mainstem: Mainstem, source: RowMapping, run_id: int, error: str) -> None:
+    """Stop a run whose data source has lost its credentials; it goes on from there after reconnecting.
+
+    Nothing is stopped if the data source has been reconnected since ``source`` was read: the error was about the
+    credentials of before.
+    """
     with writing(mainstem.engine) as connection:
-        connection.execute(
-            RUN.update()
-            .where(RUN.c.id == run_id, RUN.c.state.in_(("queued", "running")))
-            .values(state="paused", error=error, lease_token=None, lease_until=None)
+        same = (SOURCE.c.id == source["id"], SOURCE.c.connected_at == source["connected_at"])
+        stopped = connection.execute(
+            SOURCE.update()
+            .where(*same, SOURCE.c.state.in_(("connected", "needs_attention")))
+            .values(state="needs_attention", error=error)
         )
+        if stopped.rowcount == 1:
+            connection.execute(
+                RUN.update()
+                .where(RUN.c.id == run_id, RUN.c.state.in_(("queued", "running")))
+                .values(state="paused", error=error, lease_token=None, lease_until=None)
+            )

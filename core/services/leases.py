@@ -1,0 +1,66 @@
+"""Leases: the database tells who works at a run or a partition, and from when on somebody else may.
+
+A row that can be leased has ``lease_token`` and ``lease_until``. Whoever holds the token may write; a holder that dies
+stops renewing, and is followed by another one after :attr:`core.config.Settings.lease_seconds`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, or_
+
+from core.db.engine import writing
+from core.services.mainstem import Mainstem
+from core.services.sources import now_utc
+
+log = logging.getLogger("mainstem.sync")
+
+
+def lease_end(mainstem: Mainstem, now: datetime) -> datetime:
+    """Return until when a lease taken or renewed at ``now`` holds."""
+    return now + timedelta(seconds=mainstem.settings.lease_seconds)
+
+
+def is_free(table: Table, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody works at a row of ``table``."""
+    return or_(table.c.lease_until.is_(None), table.c.lease_until < now)
+
+
+def is_due(table: Table, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a row of ``table`` may be tried again by now."""
+    return or_(table.c.not_before.is_(None), table.c.not_before <= now)
+
+
+@contextmanager
+def heartbeat(mainstem: Mainstem, table: Table, token: UUID) -> Iterator[None]:
+    """Renew the leases that ``token`` holds in ``table`` until the block ends, or this process dies."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(mainstem.settings.lease_seconds / 4):
+            try:
+                renew(mainstem, table, token)
+            except Exception:
+                # The database may be away for a while; if it is away for long, the lease lapses, which harms nothing.
+                log.exception("could not renew leases")
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{table.name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def renew(mainstem: Mainstem, table: Table, token: UUID) -> None:
+    """Renew the leases that ``token`` holds in ``table``."""
+    with writing(mainstem.engine) as connection:
+        until = lease_end(mainstem, now_utc())
+        connection.execute(table.update().where(table.c.lease_token == token).values(lease_until=until))
