@@ -59,11 +59,12 @@ def decode(sort: str, cursor: Any) -> Cursor:
         return Cursor()
     try:
         value, record_id, page = json.loads(base64.b64decode(str(cursor), validate=True))
-        if not isinstance(value, int if sort in TIMES else str):
-            raise ValueError("a sort value of another kind")
-        return Cursor(Position(value // 1000 if sort in TIMES else value, str(record_id)), int(page))
+        fits = type(value) is (int if sort in TIMES else str)
+        if fits:
+            return Cursor(Position(value // 1000 if sort in TIMES else value, str(record_id)), int(page))
     except (binascii.Error, ValueError, TypeError):
         raise broken_cursor() from None
+    raise broken_cursor()
 
 
 def broken_cursor() -> ApiError:

@@ -57,13 +57,19 @@ def older_contact(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def older_conversation(shown: dict[str, Any]) -> dict[str, Any]:
-    """Before 2.16 nobody is null instead of 0, and there are two priorities."""
+    """Before 2.16 nobody is null instead of 0, a team's id is text, and there are two priorities."""
+    team = shown["team_assignee_id"]
     return {
         **shown,
         "admin_assignee_id": shown["admin_assignee_id"] or None,
-        "team_assignee_id": shown["team_assignee_id"] or None,
+        "team_assignee_id": str(team) if team else None,
         "priority": OLD_PRIORITY.get(shown["priority"], "priority"),
     }
+
+
+def older_ticket(shown: dict[str, Any]) -> dict[str, Any]:
+    """Before 2.16 the ids of assignees are text, "0" for nobody."""
+    return {**shown, **{name: str(shown[name]) for name in ("admin_assignee_id", "team_assignee_id")}}
 
 
 def older_article(shown: dict[str, Any]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class ConversationChanges(State):
         record.fields["conversation_rating"] = {
             "rating": rating, "remark": remark, "created_at": now, "updated_at": now,
             "contact": record.fields["contacts"]["contacts"][0],
-            "teammate": {"type": "admin", "id": admin} if admin else None,
+            "teammate": {"type": "admin", "id": str(admin)} if admin else None,
         }  # fmt: skip
         self._keep(record, bump)
         self._tell("conversation.rating.added", record, [])

@@ -205,7 +205,7 @@ class Conversations:
     def _rating(self, script: Script, contact: dict[str, Any]) -> dict[str, Any] | None:
         if script.rating_asked is None:
             return None
-        teammate = {"type": "admin", "id": int(script.admin)} if script.admin else None
+        teammate = {"type": "admin", "id": script.admin} if script.admin else None
         return {
             "rating": script.rating,
             "remark": script.remark,

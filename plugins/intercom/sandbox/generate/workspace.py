@@ -106,7 +106,7 @@ def away_reasons(plan: Plan) -> list[dict[str, Any]]:
     return [
         {
             "type": "away_status_reason",
-            "id": reason_id,
+            "id": str(reason_id),
             "label": label,
             "emoji": emoji,
             "order": reason_id,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 
-from plugins.intercom.sandbox import fields, search
+from plugins.intercom.sandbox import fields, render, search
 from plugins.intercom.sandbox.errors import ApiError, not_found
+from plugins.intercom.sandbox.gate import CURRENT
 from plugins.intercom.sandbox.generate import tickets
 from plugins.intercom.sandbox.generate.tickets import Ticket
 from plugins.intercom.sandbox.replies import Listing, cursor_list, json_body, reply
@@ -21,7 +22,7 @@ def routes(store: Store) -> Blueprint:
     api = Blueprint("tickets", __name__)
 
     def show(record: Ticket) -> dict[str, Any]:
-        return record.fields
+        return record.fields if g.version >= CURRENT else render.older_ticket(record.fields)
 
     @api.post("/tickets/search")
     def found() -> Response:
@@ -37,7 +38,7 @@ def routes(store: Store) -> Blueprint:
         record = store.tickets.get(ticket_id)
         if record is None:
             raise not_found("Resource Not Found", "ticket_not_found")
-        return reply(record.fields)
+        return reply(show(record))
 
     @api.get("/ticket_types")
     def types() -> Response:

@@ -35,6 +35,10 @@ class Api:
         assert response.status_code == 200, (path, response.status_code, response.text)
         return response.json
 
+    def behind(self, name: str, **query: Any) -> Any:
+        """What `/_sandbox/…` tells."""
+        return self.client.get(f"/_sandbox/{name}", query_string=query).json
+
     def refused(self, method: str, path: str, **more: Any) -> tuple[int, str, str]:
         """Status, code and message of an error."""
         response = self.ask(method, path, **more)

@@ -49,9 +49,19 @@ def test_parts_are_in_order_within_the_conversation_and_unique(whole: list[dict[
         assert not ids & seen
         seen |= ids
     kinds = Counter(part["part_type"] for conversation in whole for part in parts(conversation))
-    assert {"comment", "note", "assignment", "close", "open", "snoozed", "assign_and_reopen",
-            "channel_and_reply_time_expectation", "language_detection_details",
-            "conversation_attribute_updated_by_admin", "conversation_attribute_updated_by_workflow"} <= set(kinds)  # fmt: skip
+    assert {
+        "comment",
+        "note",
+        "assignment",
+        "close",
+        "open",
+        "snoozed",
+        "assign_and_reopen",
+        "channel_and_reply_time_expectation",
+        "language_detection_details",
+        "conversation_attribute_updated_by_admin",
+        "conversation_attribute_updated_by_workflow",
+    } <= set(kinds)
     assert {type(part["id"]) for conversation in whole for part in parts(conversation)} == {int, str}
     authors = {part["author"]["type"] for conversation in whole for part in parts(conversation)}
     assert {"user", "lead", "admin", "bot"} <= authors
@@ -125,6 +135,13 @@ def test_before_2_16_nobody_is_null_and_priorities_are_two(api: Api, rows: list[
     assert old["priority"] in ("priority", "not_priority")
     unpinned = api.client.get(f"/conversations/{free}", headers={"Authorization": api.headers["Authorization"]}).json
     assert unpinned == old
+
+
+def test_before_2_16_assignees_of_tickets_are_text(api: Api):
+    ticket = api.search("tickets", None)["tickets"][0]
+    old = api.ask("GET", f"/tickets/{ticket['id']}", headers={"Intercom-Version": "2.15"}).json
+    assert old is not None
+    assert old["team_assignee_id"] == str(ticket["team_assignee_id"])
 
 
 def test_missing_conversations(api: Api):

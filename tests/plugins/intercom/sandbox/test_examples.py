@@ -40,7 +40,7 @@ def test_published_objects_answer_and_carry_the_id_asked_for(api: Api):
 
 def test_empty_lists_are_filled_with_the_published_objects(api: Api):
     assert [one["id"] for one in api.get("/contacts")["data"]] == ["c1"]
-    query = {"operator": "AND", "value": [{"field": "id", "operator": "IN", "value": ["a", "b"]}]}
+    query: Any = {"operator": "AND", "value": [{"field": "id", "operator": "IN", "value": ["a", "b"]}]}
     assert [one["id"] for one in api.post("/contacts/search", {"query": query})["data"]] == ["a", "b"]
     query = {"field": "updated_at", "operator": ">", "value": 5}
     assert [one["id"] for one in api.post("/contacts/search", {"query": query})["data"]] == ["c1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -24,7 +25,7 @@ from tests.plugins.intercom.sandbox.conftest import Api, make
 def test_whatever_writes_is_refused_and_remembered(small: Api, method: str, path: str):
     assert small.refused(method, path, json={})[:2] == (403, "forbidden")
     assert [(one["method"], one["path"]) for one in small.store.writes] == [(method, path)]
-    assert small.client.get("/_sandbox/requests").json["writes"] == small.store.writes
+    assert small.behind("requests")["writes"] == small.store.writes
 
 
 def test_reading_is_no_write(small: Api):
@@ -36,12 +37,17 @@ def test_reading_is_no_write(small: Api):
 
 @pytest.mark.parametrize(
     ("headers", "code"),
-    [({}, "missing_authorization"), ({"Authorization": "Bearer wrong"}, "unauthorized"),
-     ({"Authorization": "Basic abc"}, "missing_authorization"), ({"Authorization": "Bearer "}, "missing_authorization")],
-)  # fmt: skip
+    [
+        ({}, "missing_authorization"),
+        ({"Authorization": "Bearer wrong"}, "unauthorized"),
+        ({"Authorization": "Basic abc"}, "missing_authorization"),
+        ({"Authorization": "Bearer "}, "missing_authorization"),
+    ],
+)
 def test_without_a_good_token_nothing_is_answered(api: Api, headers: dict[str, str], code: str):
     response = api.client.get("/me", headers=headers)
     assert response.status_code == 401
+    assert response.json is not None
     assert response.json["errors"][0] == {"code": code, "message": "Access Token Invalid"}
     assert "X-RateLimit-Limit" not in response.headers
 
@@ -79,7 +85,7 @@ def test_the_limit_is_handed_out_in_slices_of_ten_seconds():
     reset = int(refused.headers["X-RateLimit-Reset"])
     assert reset % 10 == 0
     assert 0 < reset - api.store.clock.now() <= 10
-    assert api.client.get("/_sandbox/requests").json["rate_limited"] == 2
+    assert api.behind("requests")["rate_limited"] == 2
     api.store.advance(10)
     assert api.ask("GET", "/me").status_code == 200
 
@@ -129,7 +135,7 @@ def test_broken_answers():
     assert half.data.startswith(b'{"type":"list"')
     assert half.headers["Content-Length"] == str(len(half.data))
     with pytest.raises(ValueError, match="JSON|delimiter|Expecting|Unterminated"):
-        requests.compat.json.loads(half.data)
+        json.loads(half.data)
     assert api.get("/contacts")["total_count"] == 50
     assert api.store.in_flight == 0
 
@@ -189,27 +195,26 @@ def test_requests_are_counted_by_endpoint(small: Api):
     for _ in range(3):
         small.get(f"/conversations/{conversation}")
     small.refused("GET", "/contacts/5f0000000000000000000000")
-    body = small.client.get("/_sandbox/requests").json
+    body = small.behind("requests")
     assert body["paths"] == {"GET /conversations": 1, "GET /conversations/{id}": 3, "GET /contacts/{id}": 1}
     assert Counter(body["statuses"]) == Counter({"200": 4, "404": 1})
     assert (body["total"], body["max_in_flight"], body["in_flight"]) == (5, 1, 0)
     small.client.post("/_sandbox/requests/reset")
-    assert small.client.get("/_sandbox/requests").json["total"] == 0
+    assert small.behind("requests")["total"] == 0
 
 
 def test_changes_can_be_made_over_http(small: Api):
-    made = small.client.post("/_sandbox/create_contact", json={"name": "Over HTTP"})
-    contact = made.json["result"]
+    contact = small.post("/_sandbox/create_contact", {"name": "Over HTTP"})["result"]
     assert small.get(f"/contacts/{contact}")["name"] == "Over HTTP"
     assert small.refused("POST", "/_sandbox/no_such_change", json={})[0] == 404
     assert small.refused("POST", "/_sandbox/next_number", json={})[0] == 404
     assert small.refused("POST", "/_sandbox/create_company", json={})[0] == 400
     assert small.refused("POST", "/_sandbox/rate", json={"conversation_id": "1", "rating": 3})[0] == 404
-    assert small.client.get("/_sandbox/counts").json["contacts"] == 61
+    assert small.behind("counts")["contacts"] == 61
 
 
 def test_a_simulation_changes_what_it_says(small: Api):
-    done = small.client.get("/_sandbox/simulate", query_string={"changes": 40}).json["result"]
+    done = small.behind("simulate", changes=40)["result"]
     assert sum(done.values()) == 40
     assert len(done) > 4
     assert len(small.store.webhooks.log) >= 40

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -19,7 +20,7 @@ def code_of(api: Api) -> str:
     return query["code"][0]
 
 
-def exchange(api: Api, **given: str) -> tuple[int, dict[str, str]]:
+def exchange(api: Api, **given: str) -> tuple[int, Any]:
     form = {"client_id": "sandbox-client", "client_secret": "sandbox-secret", **given}
     response = api.client.post("/auth/eagle/token", data=form)
     return response.status_code, response.json
