@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from redis import Redis
 from sqlalchemy import Engine
 
 from core.config import Settings
@@ -24,6 +25,7 @@ class Mainstem:
         host: The plugins.
         vault: Reads and writes secrets.
         environ: The process's environment, from which plugins get the variables they declare.
+        redis: Where this process shares rate limits with others; None keeps them to itself.
     """
 
     settings: Settings
@@ -31,6 +33,7 @@ class Mainstem:
     host: Host
     vault: Vault
     environ: Mapping[str, str] = field(repr=False)
+    redis: Redis | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, environ: Mapping[str, str] | None = None, host: Host | None = None) -> Mainstem:
