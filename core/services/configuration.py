@@ -57,6 +57,10 @@ class _Section(Schema):
         unknown = RAISE
 
 
+def _one_of(allowed: Sequence[str]) -> validate.OneOf:
+    return validate.OneOf(allowed, error="must be one of {choices}")
+
+
 class _Options(_Section):
     modify_fields = _Chosen(load_default=None)
     keep_existing_values = _Flag(load_default=False)
@@ -69,10 +73,6 @@ class _Teams(_Section):
     roles = fields.Dict(
         fields.String(), fields.String(validate=_one_of(ROLES[1:])), load_default=lambda: {"default": "agent"}
     )
-
-
-def _one_of(allowed: Sequence[str]) -> validate.OneOf:
-    return validate.OneOf(allowed, error="must be one of {choices}")
 
 
 _days = validate.Range(min=1, max=36_500, error="must be between 1 and 36500, or null for ever")
