@@ -112,5 +112,7 @@ class Faults:
     def spoils(self, record_id: str) -> bool:
         """Whether `malformed` strikes this record: always the same ones, so that tests can name them."""
         share = self.shares.get("malformed", 0.0)
-        number = sum(ord(letter) << (7 * place) for place, letter in enumerate(record_id))
-        return bool(share) and mix(self.seed, 77, number) % 1_000_000 < share * 1_000_000
+        if not share:
+            return False
+        number = int.from_bytes(record_id.encode(), "big")
+        return mix(self.seed, 77, number) % 1_000_000 < share * 1_000_000

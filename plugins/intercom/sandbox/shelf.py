@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import heapq
+import itertools
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
@@ -114,7 +115,7 @@ class Shelf(Generic[S]):
     def page(self, query: Query, sort: str, descending: bool, after: Position | None, size: int) -> list[S]:
         """The next `size` records after a position, in the order of `sort`, ties by id."""
         if sort in TIMES:
-            rows: Iterator[tuple[Any, str, S | None]] = heapq.merge(
+            rows: Iterator[tuple[Any, str, S | int]] = heapq.merge(
                 self._generated(query, sort, descending, after),
                 self._kept(query, sort, descending, after),
                 key=lambda row: (row[0], row[1]),
@@ -122,21 +123,12 @@ class Shelf(Generic[S]):
             )
         else:
             rows = self._sorted(query, sort, descending, after)
-        found: list[S] = []
-        for _, record_id, record in rows:
-            found.append(record if record is not None else self._make(record_id))
-            if len(found) == size:
-                break
-        return found
-
-    def _make(self, record_id: str) -> S:
-        number = self.maker.number_of(record_id)
-        assert number is not None
-        return self.maker.make(number)
+        taken = itertools.islice(rows, size)
+        return [self.maker.make(record) if isinstance(record, int) else record for _, _, record in taken]
 
     def _generated(
         self, query: Query, sort: str, descending: bool, after: Position | None
-    ) -> Iterator[tuple[int, str, None]]:
+    ) -> Iterator[tuple[int, str, int]]:
         numbers, time, id_of = self._matching(query), self.maker.time, self.maker.id_of
         low, high = 0, len(numbers)
         if after is not None:
@@ -145,15 +137,15 @@ class Shelf(Generic[S]):
                 high = bisect_left(numbers, place, key=lambda number: (time(sort, number), id_of(number)))
             else:
                 low = bisect_right(numbers, place, key=lambda number: (time(sort, number), id_of(number)))
-        touched = set(self._touched)
         for index in range(high - 1, low - 1, -1) if descending else range(low, high):
             number = numbers[index]
-            if number not in touched:
-                yield time(sort, number), id_of(number), None
+            record_id = id_of(number)
+            if record_id not in self.changed and record_id not in self.removed:
+                yield time(sort, number), record_id, number
 
     def _kept(
         self, query: Query, sort: str, descending: bool, after: Position | None
-    ) -> Iterator[tuple[Any, str, S | None]]:
+    ) -> Iterator[tuple[Any, str, S | int]]:
         rows = (
             (record.value(sort), record_id, record)
             for record_id, record in list(self.changed.items())
@@ -163,7 +155,7 @@ class Shelf(Generic[S]):
 
     def _sorted(
         self, query: Query, sort: str, descending: bool, after: Position | None
-    ) -> Iterator[tuple[Any, str, S | None]]:
+    ) -> Iterator[tuple[Any, str, S | int]]:
         rows = ((sort_key(record, sort), str(record.value("id")), record) for record in self if self.visible(record))
         return iter(_after(query, rows, descending, after))
 
@@ -198,8 +190,8 @@ class Shelf(Generic[S]):
 
 def _after(
     query: Query, rows: Iterator[tuple[Any, str, S]], descending: bool, after: Position | None
-) -> list[tuple[Any, str, S | None]]:
-    taken: list[tuple[Any, str, S | None]] = []
+) -> list[tuple[Any, str, S | int]]:
+    taken: list[tuple[Any, str, S | int]] = []
     for value, record_id, record in rows:
         if after is not None:
             here, there = (value, record_id), (after.value, after.id)
