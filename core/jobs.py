@@ -23,9 +23,9 @@ from rq import Queue, Worker
 from sqlalchemy import exists, func, select
 
 from core.db.bulk import table_of
-from core.db.models import DataSource, Partition, Run
+from core.db.models import DataSource, Partition, Run, WebhookDelivery
 from core.runtime.valkey import redis_url
-from core.services import syncing
+from core.services import inbox, syncing
 from core.services.closing import close
 from core.services.leases import is_due, is_free
 from core.services.mainstem import Mainstem
@@ -34,6 +34,7 @@ from core.services.planning import plan
 from core.services.sources import now_utc
 
 SOURCE, RUN, PARTITION = table_of(DataSource), table_of(Run), table_of(Partition)
+DELIVERY = table_of(WebhookDelivery)
 
 QUEUES = ("webhooks", "sync", "chores")
 """In the order in which a worker serves them."""
@@ -71,12 +72,20 @@ def ring(mainstem: Mainstem, job: str, queue: str, *args: Any, once: bool = Fals
         once: Not again within a few seconds: for bells that are rung on suspicion.
     """
     redis = redis_of(mainstem)
-    bell = f"mainstem:bell:{job}:{':'.join(map(str, args))}"
-    if once and not redis.set(bell, 1, nx=True, px=int(mainstem.settings.lease_seconds * 1000 / 4.5)):
+    if once and not redis.set(_bell(job, *args), 1, nx=True, px=int(mainstem.settings.lease_seconds * 1000 / 4.5)):
         return
     Queue(queue, connection=redis).enqueue(
         f"core.jobs.{job}", *args, job_timeout=_JOB_TIMEOUT, result_ttl=0, failure_ttl=86_400
     )
+
+
+def _answer(mainstem: Mainstem, job: str, *args: Any) -> None:
+    """Let a bell that was rung ``once`` be rung again: from here on this job sees what came before."""
+    redis_of(mainstem).delete(_bell(job, *args))
+
+
+def _bell(job: str, *args: Any) -> str:
+    return f"mainstem:bell:{job}:{':'.join(map(str, args))}"
 
 
 def start_sync(mainstem: Mainstem, source_id: int, full: bool = False) -> int:
@@ -125,6 +134,18 @@ def read_run(run_id: int, threads: int) -> None:
         ring(mainstem, "read_run", "sync", run_id, threads)
 
 
+def ring_for_webhooks(mainstem: Mainstem, source_id: int) -> None:
+    """Have the stored deliveries of a data source worked off; many calls at once ring once."""
+    ring(mainstem, "drain_webhooks", "webhooks", source_id, once=True)
+
+
+def drain_webhooks(source_id: int) -> None:
+    """Job: work off the stored deliveries of a data source."""
+    mainstem = _mainstem()
+    _answer(mainstem, "drain_webhooks", source_id)
+    inbox.drain(mainstem, source_id)
+
+
 def tick_seconds(mainstem: Mainstem) -> float:
     """Return how often a worker looks for what nobody works at."""
     return mainstem.settings.lease_seconds / 30
@@ -149,6 +170,13 @@ def tick(mainstem: Mainstem) -> None:
         overdue = connection.scalars(
             select(SOURCE.c.id).where(SOURCE.c.state == "connected", SOURCE.c.next_sync_at <= now)
         ).all()
+        unread = exists().where(
+            DELIVERY.c.source_id == SOURCE.c.id, DELIVERY.c.state == "pending", is_due(DELIVERY, now)
+        )
+        reachable = (SOURCE.c.state == "connected", is_free(SOURCE, now))
+        to_drain = connection.scalars(select(SOURCE.c.id).where(*reachable, unread)).all()
+    for source_id in to_drain:
+        ring_for_webhooks(mainstem, source_id)
     for run_id in queued:
         ring(mainstem, "plan_run", "sync", run_id, once=True)
     for run_id in waiting:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, RowMapping, or_, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from core.contract.errors import Forged, Reauthorise, Retry, SourceError
 from core.contract.types import Account, Delivery, Page, WebhookRequest
@@ -19,6 +19,7 @@ from core.pipeline.apply import Counts, apply_page
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaper
 from core.services.accounts import account_of
+from core.services.leases import heartbeat, is_due, is_free, lease_end
 from core.services.mainstem import Mainstem
 from core.services.policies import policy_of
 from core.services.recovery import needs_attention, wait_seconds
@@ -28,7 +29,6 @@ DELIVERY = table_of(WebhookDelivery)
 BATCH = 150
 ATTEMPTS = 5
 LARGEST_BODY = 1_000_000
-LEASE = timedelta(seconds=120)
 
 log = logging.getLogger("mainstem.webhooks")
 
@@ -95,12 +95,15 @@ def drain(mainstem: Mainstem, source_id: int) -> int:
             account = account_of(mainstem, source, config)
             policy = policy_of(mainstem, connection, source, config, account, now_utc(), historical=False)
         drainer = _Drainer(mainstem, source_id, token, account, policy)
-        while batch := drainer.pending():
-            done += drainer.work_off(batch)
+        with heartbeat(mainstem, SOURCE, token):
+            while batch := drainer.pending():
+                done += drainer.work_off(batch)
     except SourceError as error:
         log.warning("%s", error, extra={"source": source_id})
         if isinstance(error, Reauthorise):
             needs_attention(mainstem, source_id, str(error))
+    except DrainLost:
+        log.info("left the deliveries to others", extra={"source": source_id})
     finally:
         _release(mainstem, source_id, token)
     return done
@@ -108,12 +111,11 @@ def drain(mainstem: Mainstem, source_id: int) -> int:
 
 def _claim(mainstem: Mainstem, source_id: int, token: UUID) -> bool:
     now = now_utc()
-    free = or_(SOURCE.c.drain_until.is_(None), SOURCE.c.drain_until < now)
     with writing(mainstem.engine) as connection:
         claimed = connection.execute(
             update(SOURCE)
-            .where(SOURCE.c.id == source_id, SOURCE.c.state == "connected", free)
-            .values(drain_token=token, drain_until=now + LEASE)
+            .where(SOURCE.c.id == source_id, SOURCE.c.state == "connected", is_free(SOURCE, now))
+            .values(lease_token=token, lease_until=lease_end(mainstem, now))
         )
     return claimed.rowcount == 1
 
@@ -122,8 +124,8 @@ def _release(mainstem: Mainstem, source_id: int, token: UUID) -> None:
     with writing(mainstem.engine) as connection:
         connection.execute(
             update(SOURCE)
-            .where(SOURCE.c.id == source_id, SOURCE.c.drain_token == token)
-            .values(drain_token=None, drain_until=None)
+            .where(SOURCE.c.id == source_id, SOURCE.c.lease_token == token)
+            .values(lease_token=None, lease_until=None)
         )
 
 
@@ -144,9 +146,8 @@ class _Drainer:
 
     def pending(self) -> Sequence[RowMapping]:
         """Return the next deliveries that are due, in order of arrival."""
-        due = or_(DELIVERY.c.not_before.is_(None), DELIVERY.c.not_before <= now_utc())
         theirs = (DELIVERY.c.source_id == self._source_id, DELIVERY.c.state == "pending")
-        statement = select(DELIVERY).where(*theirs, due).order_by(DELIVERY.c.id).limit(BATCH)
+        statement = select(DELIVERY).where(*theirs, is_due(DELIVERY, now_utc())).order_by(DELIVERY.c.id).limit(BATCH)
         with self._mainstem.engine.connect() as connection:
             return connection.execute(statement).mappings().all()
 
@@ -155,14 +156,13 @@ class _Drainer:
 
         Raises:
             SourceError: The vendor cannot be asked at all now: nothing is counted against the deliveries.
+            DrainLost: Somebody else is at it.
         """
         try:
             self._take_in(rows)
             return len(rows)
-        except (Reauthorise, Retry):
+        except (Reauthorise, Retry, DrainLost):
             raise
-        except DrainLost:
-            return 0
         except Exception as error:
             if len(rows) > 1:
                 return sum(self.work_off([row]) for row in rows)
@@ -178,8 +178,10 @@ class _Drainer:
         now = now_utc()
 
         def settle(connection: Connection, counts: Counts) -> None:
-            ours = update(SOURCE).where(SOURCE.c.id == self._source_id, SOURCE.c.drain_token == self._token)
-            if connection.execute(ours.values(drain_until=now + LEASE)).rowcount != 1:
+            ours = update(SOURCE).where(
+                SOURCE.c.id == self._source_id, SOURCE.c.lease_token == self._token, SOURCE.c.state == "connected"
+            )
+            if connection.execute(ours.values(lease_until=lease_end(self._mainstem, now))).rowcount != 1:
                 raise DrainLost
             settled = update(DELIVERY).where(DELIVERY.c.id.in_(ids))
             connection.execute(settled.values(state="done", processed_at=now, error=None))

@@ -84,11 +84,11 @@ def simulate(vendor: Vendor, clients: int, latency: float, duration: float, proc
 def test_uses_nine_tenths_of_any_limit_and_is_hardly_ever_refused(per_slice, seconds, header, processes, latency):
     vendor = Vendor(per_slice, seconds, header)
     clients = max(8, int(per_slice / seconds * latency * 3))
-    duration = max(6 * seconds, 24)
+    duration = max(6 * seconds, 30)
     sent = simulate(vendor, clients, latency, duration, processes)
     first = int(START // seconds)
     # At first it learns what the limit is; the last slice is not over.
-    learnt = first + max(3, 12 // seconds)
+    learnt = first + max(3, 18 // seconds)
     whole = [vendor.served.get(n, 0) for n in range(learnt, int((START + duration) // seconds))]
     assert min(whole) >= 0.9 * per_slice
     assert vendor.refused <= 0.01 * sent

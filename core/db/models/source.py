@@ -20,8 +20,8 @@ class DataSource(Model):
     ``deleted``: such a row is shown nowhere, and is what it was again when the same account is connected once more,
     so that what its objects became here is found by their ids.
     ``config`` holds the admin's choices in the shape of ``sources connect --config``, less the credentials.
-    ``since`` holds for each object the start of its last complete read, RFC 3339. ``drain_token`` is held by whoever
-    works off its webhooks, until ``drain_until``.
+    ``since`` holds for each object the start of its last complete read, RFC 3339. ``lease_token`` is held by whoever
+    works off its webhooks, until ``lease_until``.
     """
 
     __tablename__ = "data_source"
@@ -43,8 +43,8 @@ class DataSource(Model):
     disconnected_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
     next_sync_at: Mapped[datetime | None] = mapped_column(index=True)
-    drain_token: Mapped[uuid.UUID | None]
-    drain_until: Mapped[datetime | None]
+    lease_token: Mapped[uuid.UUID | None]
+    lease_until: Mapped[datetime | None]
 
 
 class Field(Model):
