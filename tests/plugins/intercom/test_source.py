@@ -1,0 +1,109 @@
+"""The plugin as a whole, against its own sandbox."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from core.contract.types import SandboxOptions, Scope
+from plugins.intercom import plugin
+from tests.plugins.intercom.support import Read, Workspace, at, read_partition, source
+
+EVERYTHING = tuple(spec.key for spec in plugin.manifest.objects)
+# A scroll of companies keeps others out for a minute after its end.
+SCROLL = 61
+
+
+def test_nothing_is_ever_written_at_intercom(workspace):
+    source.field_schema(account=workspace.account)
+    source.import_team(account=workspace.account)
+    workspace.read(EVERYTHING)
+    workspace.store.advance(SCROLL)
+    workspace.read(EVERYTHING, since=at(workspace.store.clock.seconds()))
+    assert workspace.store.writes == []
+    assert workspace.store.api_requests > 50
+
+
+def test_cursors_and_payloads_survive_json(workspace):
+    account = workspace.account
+    for partition in source.plan_sync(account=account, scope=Scope(dict.fromkeys(EVERYTHING))):
+        assert json.loads(json.dumps(partition.start)) == partition.start
+        page = source.sync(account=account, partition=partition, cursor=partition.start)
+        assert json.loads(json.dumps(page.next)) == page.next
+        for record in page.records:
+            json.dumps([record.payload, dict(record.values), dict(record.fields), record.tags])
+
+
+def test_two_full_reads_are_equal(workspace):
+    first = workspace.read(EVERYTHING)
+    workspace.store.advance(SCROLL)
+    second = workspace.read(EVERYTHING)
+    assert first.records == second.records
+
+
+def test_partitions_may_be_read_in_any_order(workspace):
+    account = workspace.account
+    partitions = source.plan_sync(account=account, scope=Scope(dict.fromkeys(EVERYTHING)))
+    forth, back = Read(), Read()
+    for partition in partitions:
+        read_partition(account, partition, forth)
+    workspace.store.advance(SCROLL)
+    for partition in reversed(partitions):
+        read_partition(account, partition, back)
+    for object in EVERYTHING:
+        assert Counter(forth.ids(object)) == Counter(back.ids(object))
+
+
+def test_every_type_of_activity_is_declared_and_met():
+    read = Workspace(people=300).read(("conversation", "ticket"))
+    met = {activity.type for records in read.records.values() for record in records for activity in record.activities}
+    assert met == {spec.key for spec in plugin.manifest.activities}
+
+
+def test_the_rate_limit_is_asked_before_each_request(workspace):
+    class Limiter:
+        acquired = 0
+
+        def acquire(self):
+            self.acquired += 1
+
+        def observe(self, limit, remaining, reset):
+            assert limit is not None
+            assert limit <= 1_667
+            assert remaining is not None
+            assert reset is not None
+
+    limiter, before = Limiter(), workspace.store.api_requests
+    workspace.account = replace(workspace.account, limiter=limiter)
+    workspace.read(EVERYTHING)
+    assert limiter.acquired == workspace.store.api_requests - before
+
+
+@pytest.mark.parametrize("scope", ["companies", "conversations", "tickets", "articles", "admins", "tags"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_missing_scope_leaves_contacts_alone(workspace, scope, status):
+    workspace.store.drop_scope(scope, status)
+    assert Counter(workspace.read(["contact"]).ids("contact")) == Counter(workspace.everyone().keys())
+
+
+def test_no_token_in_logs(workspace, caplog):
+    caplog.set_level(logging.DEBUG)
+    workspace.store.set_faults("500:2,reset:1,empty200:1")
+    workspace.read(["contact", "company"])
+    token = workspace.account.secrets["access_token"]
+    assert "trying again" in caplog.text
+    assert token not in caplog.text
+    assert token not in repr(workspace.account)
+
+
+def test_the_plugin_makes_its_own_sandbox():
+    sandbox = source.sandbox(options=SandboxOptions(people=7, seed=4))
+    assert len(sandbox.store.contacts) == 7
+    assert set(sandbox.credentials) == {"access_token"}
+    variables = {variable.name for variable in plugin.manifest.environment}
+    assert set(sandbox.environment("http://127.0.0.1:9000/")) <= variables
+    assert len(source.sandbox(options=SandboxOptions(people=3, rpm=60)).store.contacts) == 3
