@@ -16,7 +16,7 @@ from core.services.configuration import read_config, read_credentials
 from core.services.errors import Conflict, Invalid
 from core.services.fields import check_chosen, schema_of, store_schema
 from core.services.mainstem import Mainstem
-from core.services.sources import SOURCE, audit, config_of, get_source, now_utc
+from core.services.sources import SOURCE, audit, config_of, described, get_source, now_utc
 
 RUN = table_of(Run)
 
@@ -180,8 +180,7 @@ def _change(
 def _in_state(connection: Connection, source_id: int, action: str, allowed: tuple[str, ...]) -> RowMapping:
     source = get_source(connection, source_id, lock=True)
     if source["state"] not in allowed:
-        state = source["state"].replace("_", " ")
-        raise Conflict(f"{source['name']} is {state} and {_REFUSALS[action]}")
+        raise Conflict(f"{described(source)} and {_REFUSALS[action]}")
     return source
 
 

@@ -42,6 +42,12 @@ def get_source(connection: Connection, source_id: int, *, lock: bool = False) ->
     return row
 
 
+def described(source: RowMapping) -> str:
+    """Return the beginning of a sentence: name and state of a data source."""
+    state = source["state"]
+    return f"{source['name']} needs attention" if state == "needs_attention" else f"{source['name']} is {state}"
+
+
 def config_of(mainstem: Mainstem, source: RowMapping) -> SourceConfig:
     """Return the configuration of a data source."""
     config, _ = read_config(source["config"], mainstem.host.manifest(source["plugin"]))

@@ -17,7 +17,7 @@ from core.services.mainstem import Mainstem
 from core.services.partitions import advance
 from core.services.planning import plan
 from core.services.progress import ObjectProgress, RunProgress, latest, progress
-from core.services.sources import SOURCE, get_source, now_utc
+from core.services.sources import SOURCE, described, get_source, now_utc
 
 __all__ = ["ObjectProgress", "RunProgress", "latest", "progress", "run_inline", "start"]
 
@@ -43,7 +43,7 @@ def start(mainstem: Mainstem, source_id: int, full: bool = False) -> int:
     with writing(mainstem.engine) as connection:
         source = get_source(connection, source_id, lock=True)
         if source["state"] != "connected":
-            raise Conflict(f"{source['name']} is {source['state'].replace('_', ' ')}: reconnect it first")
+            raise Conflict(f"{described(source)}: reconnect it first")
         connection.execute(SOURCE.update().where(SOURCE.c.id == source_id).values(next_sync_at=None))
         unfinished = select(RUN.c.id).where(RUN.c.source_id == source_id, RUN.c.state.in_(UNFINISHED))
         running = connection.scalar(unfinished)
