@@ -127,7 +127,24 @@ class State:
     def parts(self, record: Conversation) -> list[dict[str, Any]]:
         """All parts of a conversation, oldest first."""
         made = [] if record.number is None else self.conversation_maker.parts(record.number)
-        return made + record.added
+        return [
+            {**part, "author": {**part["author"], "id": self.now_called(part["author"]["id"])}}
+            if part["author"]["id"] in self.merged
+            else part
+            for part in made + record.added
+        ]
+
+    def now_called(self, contact_id: str) -> str:
+        """The id of a contact after merges: conversations follow the survivor."""
+        return self.survivor(contact_id) or contact_id
+
+    def conversation_fields(self, record: Conversation) -> dict[str, Any]:
+        """A conversation without parts, with survivors in place of merged contacts."""
+        people = record.fields["contacts"]["contacts"]
+        if not any(person["id"] in self.merged for person in people):
+            return record.fields
+        people = [{**person, "id": self.now_called(person["id"])} for person in people]
+        return {**record.fields, "contacts": {"type": "contact.list", "contacts": people}}
 
     def survivor(self, contact_id: str) -> str | None:
         """Whom a merged contact became; chains are followed three steps at most (Intercom API 2.16)."""

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plugins.intercom.sandbox.clock import DAY
+from plugins.intercom.sandbox.generate import details
 from plugins.intercom.sandbox.generate.dice import Dice
 from plugins.intercom.sandbox.generate.people import People
 from plugins.intercom.sandbox.generate.plan import Plan
 from plugins.intercom.sandbox.generate.script import Event, Script, write
-from plugins.intercom.sandbox.generate.texts import TOPICS
-from plugins.intercom.sandbox.generate.workspace import ADMINS, BOT
 
 SALT = 30
 FIRST_ID = 215_000_000
@@ -19,7 +18,6 @@ LONG = 620
 RUN = int(1.3 * DAY)
 SOURCES = ("conversation",) * 11 + ("email",) * 6 + ("whatsapp", "instagram", "phone_call", "sms", "unknown")
 PRIORITIES = ("none",) * 12 + ("low", "medium", "high", "urgent")
-NAMES = {admin[0]: (admin[1], admin[2]) for admin in ADMINS}
 
 
 @dataclass(slots=True)
@@ -122,25 +120,25 @@ class Conversations:
             "snoozed_until": self.plan.now + 3 * DAY if script.state == "snoozed" else None,
             "source": self._source(number, script, writer, source_type, dice, quiet),
             "contacts": {"type": "contact.list", "contacts": contacts},
-            "first_contact_reply": _first_reply(script, source_type, self.id_of(number)),
+            "first_contact_reply": details.first_reply(script, source_type, self.id_of(number)),
             "admin_assignee_id": int(script.admin or 0),
             "team_assignee_id": int(script.team or 0),
             "open": script.state != "closed",
             "state": script.state,
             "read": dice.chance(0.8),
-            "tags": {"type": "tag.list", "tags": _tags(script, updated)},
+            "tags": {"type": "tag.list", "tags": details.tags(script, updated)},
             "priority": dice.pick(PRIORITIES),
-            "sla_applied": _sla(dice, script),
-            "statistics": None if quiet or number % 31 == 12 else _statistics(script, created),
+            "sla_applied": details.sla(dice, script),
+            "statistics": None if quiet or number % 31 == 12 else details.statistics(script, created),
             "conversation_rating": self._rating(script, contacts[0]),
-            "teammates": _teammates(script),
+            "teammates": details.teammates(script),
             "title": None if source_type == "conversation" and dice.chance(0.6) else script.fill(script.topic.subject),
             "company": None,
-            "custom_attributes": _custom(dice, script),
-            "topics": {} if dice.chance(0.5) else _topics(script),
+            "custom_attributes": details.custom_attributes(dice, script),
+            "topics": {} if dice.chance(0.5) else details.topics(script),
             "ticket": None,
             "linked_objects": {"type": "list", "data": [], "total_count": 0, "has_more": False},
-            "ai_agent": _ai_agent(script) if script.ai else None,
+            "ai_agent": details.ai_agent(script) if script.ai else None,
             "ai_agent_participated": script.ai,
             "sales_agent_participated": False,
             "sales_agent": None,
@@ -162,7 +160,9 @@ class Conversations:
     def _part(self, number: int, place: int, event: Event, script: Script, people: list[int]) -> dict[str, Any]:
         part_id = (number + 1) * 1_000 + place
         body = None if event.body is None else f"<p>{script.fill(event.body)}</p>"
-        author = self.author(people[event.voice % len(people)]) if event.who == "contact" else _teammate(event.who)
+        author = (
+            self.author(people[event.voice % len(people)]) if event.who == "contact" else details.teammate(event.who)
+        )
         return {
             "type": "conversation_part",
             # Numbers and words, as in Intercom's own examples.
@@ -174,7 +174,7 @@ class Conversations:
             "notified_at": event.at,
             "assigned_to": event.assigned,
             "author": author,
-            "attachments": [_attachment(part_id)] if event.attachment else [],
+            "attachments": [details.attachment(part_id)] if event.attachment else [],
             "external_id": None,
             "redacted": False,
             "email_message_metadata": None,
@@ -188,7 +188,7 @@ class Conversations:
     def _source(
         self, number: int, script: Script, writer: int, source_type: str, dice: Dice, quiet: bool
     ) -> dict[str, Any]:
-        author = _teammate(script.admin or "7001") if script.outbound else self.author(writer)
+        author = details.teammate(script.admin or "7001") if script.outbound else self.author(writer)
         opening, subject = script.fill(script.opening), script.fill(script.topic.subject)
         return {
             "type": source_type,
@@ -197,7 +197,7 @@ class Conversations:
             "subject": None if quiet else f"<p>{subject}</p>" if source_type == "email" else "",
             "body": f"<p>{opening}</p>",
             "author": author,
-            "attachments": [_attachment(number)] if dice.chance(0.05) else [],
+            "attachments": [details.attachment(number)] if dice.chance(0.05) else [],
             "url": "https://app.example/settings" if dice.chance(0.5) else None,
             "redacted": False,
         }
@@ -214,120 +214,3 @@ class Conversations:
             "contact": contact,
             "teammate": teammate,
         }
-
-
-def _teammate(admin_id: str) -> dict[str, Any]:
-    if admin_id == "bot":
-        return dict(BOT)
-    name, handle = NAMES[admin_id]
-    return {"type": "admin", "id": admin_id, "name": name, "email": f"{handle}@mainstem-demo.example"}
-
-
-def _attachment(number: int) -> dict[str, Any]:
-    return {
-        "type": "upload",
-        "name": f"screenshot-{number}.png",
-        "url": f"https://downloads.example/i/{number}/screenshot.png?expires=1",
-        "content_type": "image/png",
-        "filesize": 48_213,
-        "width": 1280,
-        "height": 720,
-    }
-
-
-def _tags(script: Script, at: int) -> list[dict[str, Any]]:
-    if not script.tagged:
-        return []
-    by = {"type": "admin", "id": script.admin or "7001"}
-    names = {"15": "billing", "16": "bug", "17": "feature request", "18": "refund", "19": "shipping", "20": "login"}
-    tag = script.topic.tag
-    name = names.get(tag, "trial" if tag == "8" else "EU")
-    return [{"type": "tag", "id": tag, "name": name, "applied_at": at, "applied_by": by}]
-
-
-def _first_reply(script: Script, source_type: str, conversation_id: str) -> dict[str, Any] | None:
-    first = next((event for event in script.events if event.who == "contact" and event.kind == "comment"), None)
-    if first is None:
-        return None
-    return {"created_at": first.at, "type": source_type, "url": f"https://app.example/inbox/{conversation_id}"}
-
-
-def _sla(dice: Dice, script: Script) -> dict[str, Any] | None:
-    if not dice.chance(0.15):
-        return None
-    status = dice.pick(("hit", "hit", "missed", "cancelled")) if script.state == "closed" else "active"
-    return {"type": "conversation_sla_summary", "sla_name": "First answer in 1 h", "sla_status": status}
-
-
-def _teammates(script: Script) -> dict[str, Any] | None:
-    admins = list(dict.fromkeys(event.who for event in script.events if event.who.isdigit()))
-    if not admins:
-        return None
-    return {"type": "admin.list", "admins": [{"type": "admin", "id": admin} for admin in admins]}
-
-
-def _topics(script: Script) -> dict[str, Any]:
-    topic = {"type": "topic", "id": 100 + TOPICS.index(script.topic), "name": script.topic.key}
-    return {"type": "topic.list", "topics": [topic], "total_count": 1}
-
-
-def _custom(dice: Dice, script: Script) -> dict[str, Any]:
-    custom: dict[str, Any] = {}
-    if dice.chance(0.5):
-        custom["Issue type"] = "Billing" if script.topic.tag in ("15", "18") else "Question"
-    if dice.chance(0.3):
-        custom["Order number"] = script.order
-    if script.topic.tag == "16":
-        custom["Escalated"] = True
-    if dice.chance(0.2):
-        custom["Copilot used"] = False
-    if dice.chance(0.05):
-        instance = {"id": str(dice.below(9_999)), "type": "Order", "external_id": script.order}
-        custom["Related orders"] = {"type": "order.list", "instances": [instance]}
-    return custom
-
-
-def _ai_agent(script: Script) -> dict[str, Any]:
-    resolved = script.admin is None
-    return {
-        "source_type": "workflow",
-        "source_title": "Greeting",
-        "last_answer_type": "ai_answer",
-        "resolution_state": "assumed_resolution" if resolved else "escalated",
-        "rating": None,
-        "rating_remark": None,
-        "created_at": script.created,
-        "updated_at": script.created + 60,
-        "content_sources": {"type": "content_source.list", "total_count": 0, "content_sources": []},
-    }
-
-
-def _statistics(script: Script, created: int) -> dict[str, Any]:
-    def times(kind: str, who: str) -> list[int]:
-        return [e.at for e in script.events if e.kind == kind and (e.who == "contact") is (who == "contact")]
-
-    admin, contact = times("comment", "admin"), times("comment", "contact")
-    closes, assigned = times("close", "admin"), times("assignment", "admin")
-    return {
-        "type": "conversation_statistics",
-        "time_to_assignment": assigned[0] - created if assigned else None,
-        "time_to_admin_reply": admin[0] - created if admin else None,
-        "time_to_first_close": closes[0] - created if closes else None,
-        "time_to_last_close": closes[-1] - created if closes else None,
-        "median_time_to_reply": (admin[0] - created) // 2 if admin else None,
-        "first_contact_reply_at": contact[0] if contact else None,
-        "first_assignment_at": assigned[0] if assigned else None,
-        "first_admin_reply_at": admin[0] if admin else None,
-        "first_close_at": closes[0] if closes else None,
-        "last_assignment_at": assigned[-1] if assigned else None,
-        "last_assignment_admin_reply_at": admin[-1] if assigned and admin else None,
-        "last_contact_reply_at": contact[-1] if contact else None,
-        "last_admin_reply_at": admin[-1] if admin else None,
-        "last_close_at": closes[-1] if closes else None,
-        "last_closed_by_id": script.admin if closes else None,
-        "count_reopens": sum(1 for event in script.events if event.kind == "open"),
-        "count_assignments": len(assigned),
-        # Intercom counts what the parts list leaves out, so this is more than the parts.
-        "count_conversation_parts": len(script.events) + 2,
-        "handling_time": 60 * len(admin) if admin else None,
-    }

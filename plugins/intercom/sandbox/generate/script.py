@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from plugins.intercom.sandbox.clock import DAY
 from plugins.intercom.sandbox.generate.dice import Dice
-from plugins.intercom.sandbox.generate.texts import BOT_ANSWERS, LONG_TALK, TOPICS, Topic
+from plugins.intercom.sandbox.generate.texts import BOT_ANSWERS, LONG_TALK, TOPICS
+from plugins.intercom.sandbox.generate.topic import Topic
 from plugins.intercom.sandbox.generate.workspace import ADMINS
 
 TEAMED = tuple((admin[0], str(admin[4][0])) for admin in ADMINS if admin[4])

@@ -24,7 +24,8 @@ def routes(store: Store) -> Blueprint:
     api = Blueprint("conversations", __name__)
 
     def show(record: Conversation) -> dict[str, Any]:
-        return record.fields if g.version >= CURRENT else render.older_conversation(record.fields)
+        shown = store.conversation_fields(record)
+        return shown if g.version >= CURRENT else render.older_conversation(shown)
 
     @api.get("/conversations")
     def listed() -> Response:

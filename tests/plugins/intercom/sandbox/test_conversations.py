@@ -187,6 +187,16 @@ def test_a_reply_adds_to_generated_parts_and_moves_the_conversation(small: Api):
     assert newest["updated_at"] > row["updated_at"]
 
 
+def test_conversations_follow_a_merged_contact(small: Api):
+    lead, user = small.store.create_contact(role="lead"), small.store.create_contact(name="Ann")
+    talk = small.store.start_conversation(lead, "Hello")
+    small.store.reply(talk, lead, "Anybody?")
+    small.store.merge_contacts(lead, user)
+    shown = small.get(f"/conversations/{talk}")
+    assert [one["id"] for one in shown["contacts"]["contacts"]] == [user]
+    assert parts(shown)[0]["author"]["id"] == user
+
+
 def test_a_rating_does_not_move_the_conversation_unless_told(small: Api):
     row = small.get("/conversations")["conversations"][0]
     small.store.rate(row["id"], 2)

@@ -151,6 +151,43 @@ def test_the_search_language_means_what_it_says(api: Api, query: Any, test: Any)
     assert api.search("contacts", query)["total_count"] == len(found) > 0
 
 
+def test_other_dates_match_by_the_day_too_and_missing_ones_never(api: Api):
+    contacts = api.rows("/contacts", per_page=150)
+    moment = sorted(one["last_seen_at"] or 0 for one in contacts)[300]
+    first = midnight(moment)
+    for operator, wanted in {
+        "<": [one for one in contacts if one["last_seen_at"] and one["last_seen_at"] < first],
+        "=": [one for one in contacts if first <= (one["last_seen_at"] or 0) <= midnight(first + 26 * 3_600) - 1],
+    }.items():
+        found = [row for page in api.searched("contacts", leaf("last_seen_at", operator, moment)) for row in page]
+        assert {one["id"] for one in found} == {one["id"] for one in wanted}
+        assert found
+    either = {"operator": "OR", "value": [leaf("created_at", "<", moment), leaf("created_at", ">", moment)]}
+    rest = api.search("contacts", leaf("created_at", "=", moment))["total_count"]
+    assert api.search("contacts", either)["total_count"] == 500 - rest
+
+
+def test_conversations_know_more_operators(api: Api):
+    rows = api.rows("/conversations", "conversations", per_page=150)
+    moment = rows[7]["created_at"]
+    others = api.search("conversations", leaf("created_at", "!=", moment))["total_count"]
+    assert others == sum(1 for row in rows if row["created_at"] != moment)
+    some = api.search("conversations", leaf("updated_at", "IN", [row["updated_at"] for row in rows[:3]]))
+    assert some["total_count"] == 3
+    admins = api.search("conversations", leaf("admin_assignee_id", "IN", [7001, "7002"]))["total_count"]
+    assert admins == sum(1 for row in rows if row["admin_assignee_id"] in (7001, 7002)) > 0
+    unassigned = api.search("conversations", leaf("admin_assignee_id", "=", 0))["total_count"]
+    assert unassigned == sum(1 for row in rows if row["admin_assignee_id"] == 0) > 0
+    reopened = api.search("conversations", leaf("statistics.count_reopens", ">", 0))["total_count"]
+    assert reopened == sum(1 for row in rows if (row["statistics"] or {}).get("count_reopens")) > 0
+    helped = api.search("conversations", leaf("teammate_ids", "=", "7003"))["total_count"]
+    assert helped == sum(1 for row in rows if "7003" in str((row["teammates"] or {}).get("admins")))
+    query = {"query": leaf("conversation_rating.score", ">", "many")}
+    assert api.refused("POST", "/conversations/search", json=query)[:2] == (400, "parameter_invalid")
+    assert api.refused("POST", "/conversations/search", json={"sort": "up"})[:2] == (400, "parameter_invalid")
+    assert api.refused("POST", "/conversations/search", data="[1]")[:2] == (400, "parameter_invalid")
+
+
 def test_memberships_are_searchable(api: Api):
     tagged = api.search("contacts", leaf("tag_id", "=", "3"), per_page=150)
     assert tagged["total_count"] > 20

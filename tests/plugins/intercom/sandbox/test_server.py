@@ -94,6 +94,8 @@ def test_many_slow_requests_are_in_flight_together_on_kept_connections(url: str,
 def test_changes_over_http_are_kept(url: str, headers: dict[str, str]):
     made = requests.post(f"{url}/_sandbox/create_contact", json={"name": "Kept"}, timeout=20).json()["result"]
     assert requests.get(f"{url}/contacts/{made}", headers=headers, timeout=20).json()["name"] == "Kept"
+    requests.post(f"{url}/_sandbox/delete_contact", json={"contact_id": made}, timeout=20)
+    assert requests.get(f"{url}/contacts/{made}", headers=headers, timeout=20).status_code == 404
 
 
 def test_connections_are_really_reset_and_left_hanging(headers: dict[str, str]):
