@@ -16,7 +16,9 @@ import click
 
 # A worker lets the page at hand end, and breaks it off when that takes long.
 PATIENCE = ((signal.SIGTERM, 25.0), (signal.SIGKILL, 5.0))
+# What is shown of the log of a child that ended by itself: lines, and characters of each.
 LAST_LINES = 10
+LINE = 300
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Children:
         for child in self._children:
             code = child.process.poll()
             if code is not None:
-                lines = child.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+                lines = [line[:LINE] for line in child.log.read_text(errors="replace").splitlines()[-LAST_LINES:]]
                 raise click.ClickException(
                     "\n".join([f"The {child.name} ended by itself ({_how(code)}); the end of {child.log}:", *lines])
                 )

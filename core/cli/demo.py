@@ -28,9 +28,10 @@ from core.db.migrate import upgrade
 from core.db.models import User
 from core.host import BadAnswer, Host
 from core.runtime.valkey import redis_url, stop_embedded
-from core.services import connecting, syncing
+from core.services import connecting
 from core.services.exporting import EXPORTS, count
 from core.services.mainstem import Mainstem
+from core.services.progress import RunProgress, progress
 from core.services.sources import list_sources
 from core.services.users import add_user, reset_password
 
@@ -180,9 +181,7 @@ def free_port(preferred: int) -> int:
     raise click.ClickException("This machine has no free port")
 
 
-def bring_in(
-    mainstem: Mainstem, plugin: str, sandbox: Facts, source_id: int | None, children: Children
-) -> syncing.RunProgress:
+def bring_in(mainstem: Mainstem, plugin: str, sandbox: Facts, source_id: int | None, children: Children) -> RunProgress:
     """Connect the sandbox, or the data source of an earlier demo again, and sync it."""
     if source_id is None:
         source_id = connecting.connect(mainstem, plugin, {"credentials": dict(sandbox.credentials)}, ACTOR)
@@ -193,7 +192,7 @@ def bring_in(
     tell(f"Connected {plugin} at {sandbox.url}; bringing its data in")
     run_id = jobs.start_sync(mainstem, source_id)
     follow(mainstem, run_id, between=children.check)
-    return syncing.progress(mainstem, run_id)
+    return progress(mainstem, run_id)
 
 
 def wait_until_answers(url: str, child: Child, children: Children) -> None:
@@ -212,7 +211,7 @@ def wait_until_answers(url: str, child: Child, children: Children) -> None:
         time.sleep(0.1)
 
 
-def finish(mainstem: Mainstem, run: syncing.RunProgress, url: str, plugin: str) -> None:
+def finish(mainstem: Mainstem, run: RunProgress, url: str, plugin: str) -> None:
     """Say what came in, and how to log in."""
     counts = {kind: count(mainstem.engine, kind) for kind in EXPORTS}
     password = admin_password(mainstem)

@@ -27,7 +27,7 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, OperationalError):
         url = make_url(Settings.load(os.environ).database_url).render_as_string(hide_password=True)
         return (
-            f"DATABASE_URL: cannot use {url} ({first_line(error.orig)}); "
+            f"DATABASE_URL: cannot use {url} ({first_line(error.orig or error)}); "
             "check that the database runs and that the URL is right"
         )
     if isinstance(error, RedisError):
@@ -37,6 +37,6 @@ def explain(error: Exception) -> str | None:
     return None
 
 
-def first_line(error: BaseException | None) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of what ``error`` says, or its kind when it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:; ")

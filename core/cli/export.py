@@ -38,3 +38,5 @@ def command(kind: str, format_: str) -> None:
     else:
         for record in export(engine, kind):
             out.write(f"{json.dumps(record, ensure_ascii=False)}\n")
+    # A reader that has left is noticed here, where it is no error, and not when the process ends.
+    out.flush()

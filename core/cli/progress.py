@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from core.cli.output import tell
 from core.services.mainstem import Mainstem
-from core.services.syncing import ObjectProgress, RunProgress, progress
+from core.services.progress import ObjectProgress, RunProgress, progress
 
 PLAIN_SECONDS = 1.0
 BARS_SECONDS = 0.25
@@ -66,14 +66,18 @@ class Follower:
 
 
 class Bars:
-    """One bar an object, and below them the rate, the requests and the time left."""
+    """One bar an object, and below them the rate, the requests and the time left.
 
-    def __init__(self) -> None:
+    Args:
+        console: Where to draw; standard error by default.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
         self._progress = Progress(
             TextColumn("{task.fields[label]:<16}"),
             BarColumn(bar_width=28),
             TextColumn("{task.fields[text]}"),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
         )
         self._tasks: dict[str, TaskID] = {}
         self._foot: TaskID | None = None

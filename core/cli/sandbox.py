@@ -7,7 +7,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 import click
@@ -50,9 +50,8 @@ def command(plugin: str, port: int, **options: Any) -> None:
         "environment": dict(sandbox.environment(url)),
     }
     text = json.dumps(facts) if wants_json() else describe(facts)
-    threading.Thread(target=_announce, args=(port, text, sys.stdout), daemon=True).start()
-    # Standard output has said its one thing; what the sandbox prints is its log.
-    with contextlib.redirect_stdout(sys.stderr):
+    with _announced(port, text, sys.stdout), contextlib.redirect_stdout(sys.stderr):
+        # Standard output says one thing alone; what the sandbox prints is its log.
         sandbox.serve(HOST, port)
 
 
@@ -80,11 +79,22 @@ def describe(facts: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _announce(port: int, text: str, stream: TextIO) -> None:
-    """Write ``text`` as soon as somebody listens on ``port``."""
-    pause = threading.Event()
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-            break
-        pause.wait(0.02)
-    print(text, file=stream, flush=True)
+@contextlib.contextmanager
+def _announced(port: int, text: str, stream: TextIO) -> Iterator[None]:
+    """Write ``text`` as soon as somebody listens on ``port``, from a thread that ends with the block."""
+    ended = threading.Event()
+
+    def announce() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+                print(text, file=stream, flush=True)
+                return
+            ended.wait(0.02)
+
+    announcer = threading.Thread(target=announce, name="announcer")
+    announcer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        announcer.join()

@@ -19,6 +19,7 @@ from core.host import PluginMissing
 from core.pipeline.schemas import as_text
 from core.services import connecting, overview, syncing
 from core.services.mainstem import Mainstem
+from core.services.progress import RunProgress, latest, progress
 
 ACTOR = "command line"
 DONE = ("succeeded", "partial")
@@ -96,6 +97,7 @@ def sync(ctx: click.Context, source_id: int, wait: bool, inline: bool, full: boo
     if wait and inline:
         raise click.UsageError("--wait follows the workers, --inline does their work: give one of them")
     mainstem = open_mainstem()
+    mainstem.host.manifest(_source(mainstem, source_id)["plugin"])
     if inline:
         run_id = syncing.start(mainstem, source_id, full=full)
         with Follower(mainstem, run_id) as follower:
@@ -106,7 +108,7 @@ def sync(ctx: click.Context, source_id: int, wait: bool, inline: bool, full: boo
             show({"run": run_id, "status": "queued"}, f"Queued as run {run_id}; a worker (mainstem worker) does it")
             return
         follow(mainstem, run_id)
-    run = syncing.progress(mainstem, run_id)
+    run = progress(mainstem, run_id)
     show(run.summary(), outcome(run))
     if run.status not in DONE:
         tell(f"Error: run {run.run} {run.status}: {run.error or 'see the log of the workers'}")
@@ -187,10 +189,10 @@ def facts(source: DataSource) -> dict[str, Any]:
     }
 
 
-def last_run(mainstem: Mainstem, source_id: int) -> syncing.RunProgress | None:
+def last_run(mainstem: Mainstem, source_id: int) -> RunProgress | None:
     """Return the progress of the last run; None if there is none, or its plugin is gone."""
     try:
-        return syncing.latest(mainstem, source_id)
+        return latest(mainstem, source_id)
     except PluginMissing:
         return None
 
@@ -204,7 +206,7 @@ def follow(mainstem: Mainstem, run_id: int, between: Any = lambda: None) -> None
         between: Called every half second; may raise to end it.
     """
     with Follower(mainstem, run_id) as follower:
-        while not syncing.progress(mainstem, run_id).finished:
+        while not progress(mainstem, run_id).finished:
             between()
             follower.refresh()
             time.sleep(0.5)

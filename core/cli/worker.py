@@ -20,5 +20,6 @@ def command(count: int) -> None:
     """
     logs.configure(logging.INFO)
     mainstem = open_mainstem()
+    jobs.redis_of(mainstem).ping()
     show({"workers": count}, f"{count} worker{'s' * (count > 1)} at work")
     jobs.run_worker(mainstem, count)

@@ -98,7 +98,9 @@ def _database(engine: Engine) -> Iterator[Check]:
             version = connection.scalar(text("select sqlite_version()" if sqlite else "show server_version"))
         behind = pending(engine)
     except DBAPIError as error:
-        yield Check("database", False, f"{url}: {_said(error.orig)}", "start the database, or mend DATABASE_URL")
+        yield Check(
+            "database", False, f"{url}: {_said(error.orig or error)}", "start the database, or mend DATABASE_URL"
+        )
         return
     yield Check("database", True, f"{url}, {'SQLite' if sqlite else 'PostgreSQL'} {version}")
     if behind:
@@ -236,5 +238,5 @@ def _hidden(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True) if "@" in url else url
 
 
-def _said(error: BaseException | None) -> str:
+def _said(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:; ")

@@ -1,0 +1,71 @@
+"""Child processes: none is left over, and one that dies is named with the end of its log."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import click
+import psutil
+import pytest
+
+from core.cli.children import Children
+from tests.cli.conftest import Processes
+
+
+def sandbox(children: Children, processes: Processes, name: str, port: int) -> int:
+    child = children.start(name, ["sandbox", "shop", "--json", "--port", str(port)], processes.environ)
+    assert child.process.stdout
+    assert child.process.stdout.readline().startswith("{")
+    return child.process.pid
+
+
+def test_they_are_stopped_at_the_end_the_last_one_first(
+    processes: Processes, tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+):
+    stopped = []
+    send = os.kill
+    monkeypatch.setattr(os, "kill", lambda pid, number: (stopped.append((pid, number)), send(pid, number))[1])
+    with Children(tmp_path / "logs") as children:
+        first = sandbox(children, processes, "first", free_port)
+        second = children.start(
+            "second", ["sandbox", "shop", "--json", "--port", str(free_port + 1)], processes.environ
+        )
+        children.check()
+    assert [pid for pid, number in stopped if number == signal.SIGTERM] == [second.process.pid, first]
+    assert not psutil.pid_exists(first)
+    assert not psutil.pid_exists(second.process.pid)
+    assert "the shop is open" in (tmp_path / "logs" / "first.log").read_text()
+
+
+def test_they_are_stopped_when_the_command_fails(processes: Processes, tmp_path: Path, free_port: int):
+    pids = []
+
+    def fail() -> None:
+        with Children(tmp_path) as children:
+            pids.append(sandbox(children, processes, "only", free_port))
+            raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError, match="something else"):
+        fail()
+    assert not psutil.pid_exists(pids[0])
+
+
+def test_one_that_ends_by_itself_is_named_with_the_end_of_its_log(processes: Processes, tmp_path: Path):
+    with Children(tmp_path) as children:
+        child = children.start("wild bull", ["sandbox", "stall"], processes.environ)
+        child.process.wait()
+        with pytest.raises(click.ClickException) as told:
+            children.check()
+    first, *log = told.value.message.splitlines()
+    assert first == f"The wild bull ended by itself (exit code 1); the end of {tmp_path}/wild-bull.log:"
+    assert log == ["Error: unknown plugin 'stall': known are shop"]
+
+
+def test_one_that_was_killed_is_told_by_signal(processes: Processes, tmp_path: Path, free_port: int):
+    with Children(tmp_path) as children:
+        os.kill(sandbox(children, processes, "victim", free_port), signal.SIGKILL)
+        children._children[0].process.wait()
+        with pytest.raises(click.ClickException, match="The victim ended by itself \\(signal SIGKILL\\)"):
+            children.check()

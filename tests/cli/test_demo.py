@@ -1,0 +1,108 @@
+"""The whole of Mainstem on one machine, and nothing of it left afterwards."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+import pytest
+
+from core.cli.demo import ADMIN, free_port, web_address
+from core.services.mainstem import Mainstem
+from core.services.users import authenticate
+from tests.cli.conftest import Cli, Processes
+
+
+@pytest.fixture
+def instance(processes: Processes, tmp_path: Path) -> Iterator[Path]:
+    """The instance folder of the demo; at the end no process may have anything to do with it."""
+    folder = tmp_path / "instance"
+    yield folder
+    assert left(folder) == []
+
+
+def left(folder: Path) -> list[str]:
+    """Return the command lines of the processes that belong to an instance folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), process.environ().get("MAINSTEM_INSTANCE", "")]
+        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+        if any(str(folder) in word for word in words):
+            found.append(" ".join(process.cmdline()))
+    return found
+
+
+def test_once_brings_everything_in_and_leaves_nothing_running_twice(processes: Processes, instance: Path):
+    code, out, err = processes.run("demo", "--once", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["plugin"], told["sync"]["status"], told["counts"]["people"]) == ("shop", "succeeded", 3)
+    assert left(instance) == []
+
+    code, out, err = processes.run("demo", "--once", "shop")
+    assert code == 0, err
+    assert "3 unchanged" in out
+    assert "Web admin: http://127.0.0.1:" in out
+    password = out.split("Password:")[1].strip()
+    mainstem = Mainstem.open({"MAINSTEM_INSTANCE": str(instance)})
+    assert authenticate(mainstem, ADMIN, password)
+    assert not authenticate(mainstem, ADMIN, told["password"])
+    mainstem.engine.dispose()
+    assert {file.name for file in (instance / "logs").iterdir()} == {"sandbox.log", "worker.log", "web-admin.log"}
+
+
+def start(processes: Processes) -> tuple[subprocess.Popen[str], str]:
+    """Start a demo and return it with the web admin's address, once all of it is up."""
+    process = processes.start("demo", "--json")
+    assert process.stdout
+    line = process.stdout.readline()
+    assert line, process.communicate()
+    url = json.loads(line)["url"]
+    with urlopen(f"{url}/healthz") as answer:
+        assert answer.status == 200
+    return process, url
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_all_it_started_when_told_to(processes: Processes, instance: Path, number: int):
+    process, url = start(processes)
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])))
+
+
+def test_a_child_that_dies_is_named_and_the_others_are_stopped(processes: Processes, instance: Path):
+    process, _ = start(processes)
+    (sandbox,) = [child for child in psutil.Process(process.pid).children() if "sandbox" in child.cmdline()]
+    sandbox.kill()
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert "The sandbox ended by itself (signal SIGKILL); the end of" in err
+    assert "the shop is open" in err
+
+
+def test_data_sources_of_ones_own_never_meet_a_sandbox(connected: Cli):
+    assert connected.error("demo", "shop").startswith("This installation has data sources of its own: ")
+
+
+def test_the_web_admin_is_where_public_url_says_if_that_is_here():
+    assert web_address({"PUBLIC_URL": "http://localhost:8123"}, None).port == 8123
+    chosen = web_address({"PUBLIC_URL": "https://cdp.example.com"}, 8124)
+    assert (chosen.port, chosen.public) == (8124, "https://cdp.example.com")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        other = free_port(port)
+        assert other not in (0, port)
+    assert free_port(port) == port
+    address = web_address({}, None)
+    assert address.public == f"http://127.0.0.1:{address.port}"
