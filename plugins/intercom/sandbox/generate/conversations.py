@@ -96,8 +96,10 @@ class Conversations:
     def script(self, number: int) -> Script:
         dice = Dice(self.plan.seed, SALT + 2, number)
         created, updated = self.time("created_at", number), self.time("updated_at", number)
-        script = write(dice, created, updated, LONG if number in self.long else 0, self.plan.now - created)
-        script.name = self.people.name_parts(self.contacts_of(number)[0])[1].split()[0]
+        culture, name, _ = self.people.name_parts(self.contacts_of(number)[0])
+        length = LONG if number in self.long else 0
+        script = write(dice, culture.language, created, updated, length, self.plan.now - created)
+        script.name = name.split()[0]
         return script
 
     def make(self, number: int) -> Conversation:

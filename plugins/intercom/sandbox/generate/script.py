@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from plugins.intercom.sandbox.clock import DAY
 from plugins.intercom.sandbox.generate.dice import Dice
-from plugins.intercom.sandbox.generate.texts import BOT_ANSWERS, LONG_TALK, TOPICS
+from plugins.intercom.sandbox.generate.texts import BOT_ANSWERS, BY_LANGUAGE, LONG_TALK
 from plugins.intercom.sandbox.generate.topic import Topic
 from plugins.intercom.sandbox.generate.workspace import ADMINS
 
@@ -52,16 +52,17 @@ class Script:
         return text.replace("{order}", self.order).replace("{amount}", self.amount).replace("{name}", self.name)
 
 
-def write(dice: Dice, created: int, updated: int, length: int, age: int) -> Script:
+def write(dice: Dice, language: str, created: int, updated: int, length: int, age: int) -> Script:
     """The events of one conversation between two moments.
 
     Args:
         dice: draws of this conversation.
+        language: of the customer; without topics in it they write English, as a few do anyway.
         created, updated: first and last moment, unix seconds; the last event is at `updated`.
         length: at least so many parts, for the very long ones.
         age: seconds since its start: old conversations are closed.
     """
-    topic = dice.pick(TOPICS)
+    topic = dice.pick(BY_LANGUAGE["en"] if dice.chance(0.1) else BY_LANGUAGE.get(language, BY_LANGUAGE["en"]))
     amount = ("€", "$", "£")[dice.below(3)] + f"{dice.between(9, 480)}.{dice.pick(('00', '50', '99'))}"
     script = Script(topic, dice.pick(topic.opening), f"#{dice.between(10_000, 99_999)}", amount, created)
     if dice.chance(0.07) and not length:
@@ -98,9 +99,10 @@ def _steps(script: Script, dice: Dice, length: int, age: int) -> list[Event]:
     script.admin, script.team = admin, team
     steps.append(Event("assignment", "bot", None, "open", assigned={"type": "team", "id": team}))
     steps.append(Event("assignment", admin, None, "open", assigned={"type": "admin", "id": admin}))
-    for turn in range(dice.between(1, 4)):
+    first = dice.below(12)
+    for turn in range(first, first + dice.between(1, max(len(topic.answers), len(topic.follow_ups)))):
         steps.append(Event("comment", admin, topic.answers[turn % len(topic.answers)], "open"))
-        if turn == 0 and dice.chance(0.4):
+        if turn == first and dice.chance(0.4):
             steps.append(Event("note", admin, topic.note, "open"))
         if dice.chance(0.15):
             steps.append(_attribute_update(dice, admin))
@@ -108,7 +110,7 @@ def _steps(script: Script, dice: Dice, length: int, age: int) -> list[Event]:
                            attachment=dice.chance(0.06), voice=turn))  # fmt: skip
         if dice.chance(0.1):
             steps.append(Event("snoozed", admin, None, "snoozed"))
-            steps.append(Event("comment", "contact", dice.pick(topic.follow_ups), "open"))
+            steps.append(Event("open", admin, None, "open"))
     while len(steps) < length - 4:
         who = admin if len(steps) % 2 else "contact"
         steps.append(Event("comment", who, LONG_TALK[len(steps) % len(LONG_TALK)], "open"))
@@ -125,8 +127,8 @@ def _resolved_by_bot(script: Script, dice: Dice, steps: list[Event]) -> list[Eve
 
 def _end(script: Script, dice: Dice, steps: list[Event], admin: str, age: int) -> list[Event]:
     topic, draw = script.topic, dice.below(100)
-    if age < 20 * DAY and draw < 35:
-        script.state = "open" if draw < 25 else "snoozed"
+    if age < 20 * DAY and draw < 45:
+        script.state = "open" if draw < 28 else "snoozed"
         if script.state == "snoozed":
             steps.append(Event("snoozed", admin, None, "snoozed"))
         if draw < 4:

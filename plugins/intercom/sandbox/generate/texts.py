@@ -188,6 +188,11 @@ TOPICS = (
     *OTHER_LANGUAGES,
 )
 
+BY_LANGUAGE = {
+    language: tuple(topic for topic in TOPICS if topic.language == language)
+    for language in {topic.language for topic in TOPICS}
+}
+
 BOT_ANSWERS = (
     "Thanks for writing! While a teammate has a look, here is an article that may help.",
     'I am Fin, an AI agent. I can answer many questions at once; say "human" to reach the team.',
