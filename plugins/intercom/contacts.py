@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from core.contract.types import JSON, Account, Channel, Cursor, Page, Partition, Record, Ref, Refusal
 from plugins.base.mapping import map_each, moment, own_id, text
+from plugins.base.pages import dig
 from plugins.base.source import Stream
 from plugins.intercom import lookups
 from plugins.intercom.client import IntercomClient, after, listed
@@ -76,7 +78,7 @@ def _older(row: JSON, since: int) -> bool:
 
 def read_contacts(client: IntercomClient, rows: Sequence[JSON]) -> list[Record | Refusal]:
     """Map contacts, after completing those whose companies or tags Intercom embeds in part."""
-    objects = [row for row in rows if isinstance(row, dict)]
+    objects = [row for row in rows if isinstance(row, dict) and row.get("id")]
     for relation in ("companies", "tags"):
         client.map(partial(_complete, client, relation), [row for row in objects if _is_cut(row.get(relation))])
     return map_each("contact", rows, ContactMapper(client.account, objects))
@@ -86,7 +88,8 @@ def _is_cut(relation: Any) -> bool:
     """Intercom embeds at most ten of each relation."""
     if not isinstance(relation, dict):
         return False
-    return bool(relation.get("has_more")) or (relation.get("total_count") or 0) > len(relation.get("data") or ())
+    total = relation.get("total_count")
+    return bool(relation.get("has_more")) or (isinstance(total, int) and total > len(relation.get("data") or ()))
 
 
 def _complete(client: IntercomClient, relation: str, contact: dict[str, Any]) -> None:
@@ -95,7 +98,8 @@ def _complete(client: IntercomClient, relation: str, contact: dict[str, Any]) ->
     Raises:
         Refused: The contact has gone meanwhile, or the app may not: what is embedded stays.
     """
-    found = [row for row in client.rows(f"/contacts/{contact['id']}/{relation}", "data", relation) if row]
+    path = f"/contacts/{quote(str(contact['id']), safe='')}/{relation}"
+    found = [row for row in client.rows(path, "data", relation) if row]
     found.sort(key=lambda row: row.get("last_request_at") or row.get("applied_at") or 0, reverse=True)
     contact[relation] = {"data": found}
 
@@ -111,17 +115,12 @@ class ContactMapper:
     def __init__(self, account: Account, contacts: Iterable[dict[str, Any]]) -> None:
         self._tags: Mapping[str, str] | None = {}
         self._subscriptions: Mapping[str, str] | None = {}
-        unnamed = {
-            str(row.get("id"))
-            for contact in contacts
-            for row in _embedded(contact, "tags")
-            if isinstance(row, dict) and not row.get("name")
-        }
+        unnamed = {str(row.get("id")) for contact in contacts for row in _rows(contact, "tags") if not row.get("name")}
         if unnamed:
             self._tags = lookups.tags(account)
             if self._tags is not None and not unnamed <= self._tags.keys():
                 self._tags = lookups.tags.refresh(account)
-        if any(_embedded(contact, "opted_out_subscription_types") for contact in contacts):
+        if any(_rows(contact, "opted_out_subscription_types") for contact in contacts):
             self._subscriptions = lookups.subscriptions(account)
 
     def __call__(self, contact: dict[str, Any]) -> Record:
@@ -188,6 +187,12 @@ def nested(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{name}: must be an object")
     return value
+
+
+def _rows(payload: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return what of a relation has the right shape: what has not is refused when its contact is mapped."""
+    found = dig(payload, name, "data")
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
 def _embedded(payload: Mapping[str, Any], name: str) -> Sequence[Any]:

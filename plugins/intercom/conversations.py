@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from core.contract.errors import Refused
 from core.contract.types import JSON, Account, Cursor, Page, Partition, Record, Ref, Refusal
-from plugins.base.client import Declined, NotFound
-from plugins.base.mapping import map_each, moment, remote_id
+from plugins.base.client import Declined, NotFound, Unavailable
+from plugins.base.mapping import map_each, moment, own_id
 from plugins.base.source import Stream
 from plugins.intercom.activities import ConversationMapper
 from plugins.intercom.client import IntercomClient, after, listed
@@ -19,6 +20,7 @@ SIZE = 75
 WINDOW = timedelta(days=7)
 OVERLAP = timedelta(minutes=5)
 FORBIDDEN = (401, 402, 403)
+FEW = 3
 
 
 class Conversations(Stream):
@@ -41,13 +43,15 @@ class Conversations(Stream):
         client = IntercomClient(account)
         body = search_window(client, "/conversations/search", cursor, SIZE)
         rows = [row for row in listed(body, "conversations", "data") if in_window(row, cursor)]
-        wanted, held = _unknown(account, rows)
-        records, deleted = read_conversations(client, wanted)
+        sketches = map_each("conversation", rows, _sketch)
+        versions = {sketch.remote_id: sketch.updated_at for sketch in sketches if isinstance(sketch, Record)}
+        held = account.known("conversation", {key: at for key, at in versions.items() if at is not None})
+        records, deleted = read_conversations(client, [key for key in versions if key not in held])
         total, following = body.get("total_count"), after(body)
         return Page(
-            records=records,
+            records=[*records, *(sketch for sketch in sketches if isinstance(sketch, Refusal))],
             next=following and {**cursor, "after": following},
-            unchanged={"conversation": held} if held else {},
+            unchanged={"conversation": len(held)} if held else {},
             deleted=deleted,
             expected=total if isinstance(total, int) else None,
         )
@@ -99,15 +103,9 @@ def in_window(row: JSON, cursor: Cursor) -> bool:
     return bool(cursor["from"] <= updated and (cursor["to"] is None or updated < cursor["to"]))
 
 
-def _unknown(account: Account, rows: Sequence[JSON]) -> tuple[list[str], int]:
-    """Return the ids of the conversations to fetch, and how many others the host already holds as they are."""
-    versions: dict[str, datetime | None] = {}
-    for row in rows:
-        found = remote_id(row.get("id"))
-        if found:
-            versions[found] = moment(row.get("updated_at"), "updated_at")
-    held = account.known("conversation", {key: value for key, value in versions.items() if value is not None})
-    return [key for key in versions if key not in held], len(held)
+def _sketch(row: dict[str, Any]) -> Record:
+    """Map what a search tells of a conversation: when it changed."""
+    return Record("conversation", own_id(row), moment(row.get("updated_at"), "updated_at"))
 
 
 def read_conversations(client: IntercomClient, ids: Sequence[str]) -> tuple[list[Record | Refusal], list[Ref]]:
@@ -116,7 +114,7 @@ def read_conversations(client: IntercomClient, ids: Sequence[str]) -> tuple[list
 
 
 def read_each(
-    client: IntercomClient, object: str, path: str, ids: Sequence[str], mapper: Any
+    client: IntercomClient, object: str, path: str, ids: Sequence[str], mapper: Callable[[Any], Record]
 ) -> tuple[list[Record | Refusal], list[Ref]]:
     """Fetch objects by id, side by side, and map them.
 
@@ -125,17 +123,43 @@ def read_each(
 
     Raises:
         Declined: The app's scopes or the plan forbid them all.
+        Retry: Intercom cannot answer now.
     """
     found: list[JSON] = []
-    refused: list[Record | Refusal] = []
+    refused: dict[str, Refused | Unavailable] = {}
     deleted: list[Ref] = []
-    for key, outcome in zip(ids, client.map(lambda one: client.get(path.format(one)), ids), strict=True):
+    outcomes = client.map(lambda key: _fetch(client, path.format(quote(key, safe=""))), ids)
+    for key, outcome in zip(ids, outcomes, strict=True):
         if isinstance(outcome, NotFound):
             deleted.append(Ref(object, key))
         elif isinstance(outcome, Declined) and outcome.status in FORBIDDEN:
             raise outcome
-        elif isinstance(outcome, Refused):
-            refused.append(Refusal(object, key, str(outcome)))
+        elif isinstance(outcome, Refused | Unavailable):
+            refused[key] = outcome
         else:
             found.append(outcome)
-    return [*map_each(object, found, mapper), *refused], deleted
+    _check_alive(client, [error for error in refused.values() if isinstance(error, Unavailable)])
+    refusals = [Refusal(object, key, str(error)) for key, error in refused.items()]
+    return [*map_each(object, found, mapper), *refusals], deleted
+
+
+def _fetch(client: IntercomClient, path: str) -> JSON:
+    """Return the object, or the error where Intercom stumbles over it: that may be the object's own fault."""
+    try:
+        return client.get(path)
+    except Unavailable as error:
+        if error.status < 500:
+            raise
+        return error
+
+
+def _check_alive(client: IntercomClient, errors: Sequence[Unavailable]) -> None:
+    """Tell a few objects that Intercom cannot serve, which must not hold up the others, from an outage.
+
+    Raises:
+        Retry: It is an outage.
+    """
+    if len(errors) > FEW:
+        raise errors[0]
+    if errors:
+        client.get("/me")

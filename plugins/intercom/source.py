@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import cast
 
@@ -90,9 +89,17 @@ class Intercom(DataSource):
         # Loaded only here: nothing of it is needed to sync.
         from plugins.intercom import sandbox
 
-        given = {field.name: getattr(options, field.name) for field in fields(options)}
-        examples = Path(options.examples) if options.examples else None
-        return cast(Sandbox, sandbox.Sandbox(sandbox.SandboxOptions(**{**given, "examples": examples})))
+        own = sandbox.SandboxOptions(
+            people=options.people,
+            seed=options.seed,
+            latency_ms=options.latency_ms,
+            rpm=options.rpm,
+            webhook_url=options.webhook_url,
+            faults=options.faults,
+            examples=Path(options.examples) if options.examples else None,
+        )
+        # A property fulfils the protocol's attribute, which mypy takes for a settable one.
+        return cast(Sandbox, sandbox.Sandbox(own))
 
 
 def _prove(account: Account, token: str, answer: str) -> Connected | Rejected:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from core.contract.errors import Forged, Refused
 from core.contract.types import JSON, Account, Delivery, Page, Record, Ref, Refusal, WebhookRequest
@@ -185,13 +186,13 @@ def _contact(client: IntercomClient, key: str, with_merges: bool) -> tuple[str, 
     query = {"include_merge_history": "true"} if with_merges else None
     for _ in range(HOPS):
         try:
-            return key, client.get(f"/contacts/{key}", query)
+            return key, client.get(f"/contacts/{quote(key, safe='')}", query)
         except NotFound as error:
             canonical = error.links.get("canonical")
             if error.status != 410 or not canonical:
                 raise
             key = canonical.rstrip("/").rpartition("/")[2]
-    return key, client.get(f"/contacts/{key}", query)
+    return key, client.get(f"/contacts/{quote(key, safe='')}", query)
 
 
 def _others(client: IntercomClient, object: str, ids: Sequence[str]) -> tuple[list[Record | Refusal], list[Ref]]:

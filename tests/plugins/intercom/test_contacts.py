@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import timedelta
 
@@ -150,6 +151,30 @@ def test_bad_contacts_are_refused_by_field():
     assert [reason.split(":")[0] for reason in reasons] == [
         "id", "location", "updated_at", "custom_attributes", "id", "'str' object has no attribute 'get'"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("relation", ["tags", "companies", "opted_out_subscription_types"])
+@pytest.mark.parametrize(
+    "odd", ["text", ["x"], {"data": "text"}, {"data": ["x"]}, {"total_count": "9"}, {"has_more": True}]
+)
+def test_an_odd_relation_harms_no_other_contact(relation, odd):
+    mocker, account = mocked()
+    rows = [{"id": "1"}, {relation: odd}, {"id": "2", relation: odd}]
+    mocker.get(f"{URL}/contacts", json={"data": rows})
+    mocker.get(re.compile("/contacts/2/"), json={"data": []})
+    mocker.get(f"{URL}/tags", json=TAGS)
+    mocker.get(f"{URL}/subscription_types", json=SUBSCRIPTIONS)
+    read = Read()
+    read_partition(account, Partition("contact"), read)
+    assert read.ids("contact")[0] == "1"
+    assert len(read.refusals) + len(read.ids("contact")) == 3
+
+
+def test_malformed_contacts_are_set_aside_and_the_others_come():
+    workspace = Workspace(people=120, faults="malformed:0.1")
+    read = workspace.read(["contact", "company", "conversation"])
+    people = Counter(read.ids("contact")) + Counter(r.remote_id for r in read.refusals if r.object == "contact")
+    assert people == Counter(workspace.everyone().keys())
 
 
 def test_without_the_scope_for_tags_nothing_is_told_of_them():

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+import requests
 
 from core.contract.errors import Reauthorise, Refused, Restart, Retry
 from core.contract.types import Partition, Ref, Scope
@@ -179,9 +181,48 @@ def test_what_forbids_one_forbids_all(status):
         details(status_code=status)
 
 
-def test_an_outage_gives_the_worker_back_and_writes_nothing():
+@pytest.mark.parametrize("failure", [{"exc": requests.ConnectionError}, {"status_code": 408}, {"text": ""}])
+def test_a_network_that_fails_gives_the_worker_back_and_writes_nothing(failure):
     with pytest.raises(Retry):
-        details(status_code=503)
+        details(**failure)
+
+
+def test_a_conversation_that_intercom_stumbles_over_holds_up_no_other():
+    read = details(status_code=500)
+    assert read.ids("conversation") == ["501"]
+    assert [(refusal.remote_id, refusal.reason) for refusal in read.refusals] == [
+        ("502", "Intercom answered 500 to GET /conversations/502")
+    ]
+
+
+def test_a_row_without_its_id_is_set_aside():
+    mocker, account = mocked()
+    mocker.post(f"{URL}/conversations/search", json={"conversations": [{"updated_at": 5}, "odd"], "pages": {}})
+    mocker.get(f"{URL}/admins", json=ADMINS)
+    mocker.get(f"{URL}/teams", json=TEAMS)
+    read = Read()
+    read_partition(account, ALL, read)
+    assert [refusal.reason.split(":")[0] for refusal in read.refusals] == [
+        "id",
+        "string indices must be integers, not 'str'",
+    ]
+
+
+def outage(failing, me):
+    mocker, account = mocked()
+    rows = [{"id": str(number), "updated_at": 1764000900} for number in range(1, failing + 1)]
+    mocker.post(f"{URL}/conversations/search", json={"conversations": rows, "pages": {}})
+    mocker.get(f"{URL}/admins", json=ADMINS)
+    mocker.get(f"{URL}/teams", json=TEAMS)
+    mocker.get(f"{URL}/me", status_code=me, json={})
+    mocker.get(re.compile("/conversations/"), status_code=500)
+    read_partition(account, ALL, Read())
+
+
+@pytest.mark.parametrize(("failing", "me"), [(1, 500), (4, 200)])
+def test_an_outage_sets_nothing_aside(failing, me):
+    with pytest.raises(Retry):
+        outage(failing, me)
 
 
 def test_a_revoked_token(workspace):

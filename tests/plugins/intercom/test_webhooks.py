@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import requests_mock
 
 from core.contract.errors import Forged, Reauthorise
 from core.contract.types import Delivery, Ref, WebhookRequest
@@ -314,6 +315,15 @@ def test_a_contact_that_intercom_refuses_is_set_aside():
     )
     (refusal,) = source.read_webhooks(account=account, deliveries=[delivery]).records
     assert "data_invalid" in refusal.reason
+
+
+@pytest.mark.parametrize(("topic", "type"), [("contact.user.updated", "contact"), ("company.updated", "company")])
+def test_an_id_cannot_lead_elsewhere(topic, type):
+    mocker, account = mocked()
+    mocker.get(requests_mock.ANY, status_code=404)
+    delivery = Delivery("wk", "1", topic, envelope(topic, {"type": type, "id": "../admins?x=1"}))
+    source.read_webhooks(account=account, deliveries=[delivery])
+    assert mocker.last_request.path.endswith("/..%2fadmins%3fx%3d1")
 
 
 def test_a_dead_token_keeps_the_deliveries(workspace):
