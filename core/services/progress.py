@@ -170,7 +170,7 @@ def _by_object(manifest: Manifest, partitions: Iterable[RowMapping]) -> dict[str
         objects[spec.key] = ObjectProgress(
             key=spec.key,
             label=spec.label,
-            counts={**dict.fromkeys(COUNTS, 0), **counts},
+            counts={name: counts.get(name, 0) for name in COUNTS},
             expected=None if not expected or None in expected else sum(expected),
             partitions=len(theirs),
             done=sum(row["state"] != "ready" for row in theirs),
