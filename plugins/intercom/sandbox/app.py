@@ -40,6 +40,7 @@ class SandboxOptions:
         client_id, client_secret: of the OAuth app; the secret signs webhooks.
         companies: None for about a tenth of `people`.
         conversations: None for about half of `people`.
+        ties: everything was changed in the same second, as after a bulk change by the vendor.
     """
 
     people: int = 500
@@ -53,6 +54,7 @@ class SandboxOptions:
     client_secret: str = "sandbox-secret"  # noqa: S105 -- made up
     companies: int | None = None
     conversations: int | None = None
+    ties: bool = False
 
 
 class Sandbox:
@@ -123,6 +125,7 @@ def _plan(options: SandboxOptions, clock: Clock) -> Plan:
         companies=people // 10 if options.companies is None else options.companies,
         conversations=people // 2 if options.conversations is None else options.conversations,
         tickets=min(MOST_TICKETS, people // 10),
+        ties=options.ties,
     )
 
 

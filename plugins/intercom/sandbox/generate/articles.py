@@ -37,7 +37,7 @@ def collections(plan: Plan) -> dict[str, dict[str, Any]]:
             "url": f"{SITE}/en/collections/{collection_id}",
             "order": number if number % 2 else str(number),
             "created_at": plan.born + 3_600 * number,
-            "updated_at": plan.now - 86_400 * (40 - number),
+            "updated_at": plan.changed(plan.now - 86_400 * (40 - number)),
             "description": about,
             "icon": "bookmark",
             "parent_id": None if parent is None else str(170 + parent),
@@ -66,7 +66,7 @@ def articles(plan: Plan) -> dict[str, dict[str, Any]]:
             "author_id": int(ADMIN_IDS[number % len(ADMIN_IDS)]),
             "state": "draft" if draft else "published",
             "created_at": created,
-            "updated_at": updated,
+            "updated_at": plan.changed(updated),
             "url": url,
         }
         if title in FRENCH:

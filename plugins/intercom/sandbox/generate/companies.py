@@ -83,7 +83,10 @@ class Companies:
     def time(self, name: str, number: int) -> int:
         span = self.plan.now - self.plan.born
         created = self.plan.born + int(self.plan.place(SALT, number, self.count) * span)
-        return created if name == "created_at" else self.plan.now - int((self.plan.now - created) * 0.3)
+        return created if name == "created_at" else self.plan.changed(self._updated(created))
+
+    def _updated(self, created: int) -> int:
+        return self.plan.now - int((self.plan.now - created) * 0.3)
 
     def id_of(self, number: int) -> str:
         return hex_id(self.time("created_at", number), self._salt, number)
@@ -112,7 +115,8 @@ class Companies:
 
     def make(self, number: int) -> Company:
         dice = Dice(self.plan.seed, SALT + 3, number)
-        created, updated = self.time("created_at", number), self.time("updated_at", number)
+        created = self.time("created_at", number)
+        updated = self._updated(created)
         plan_id, plan_name = dice.pick(PLANS)
         people = sum(1 for _ in self.membership.people_of(number))
         fields: dict[str, Any] = {
@@ -124,7 +128,7 @@ class Companies:
             "plan": {} if dice.chance(0.3) else {"type": "plan", "id": plan_id, "name": plan_name},
             "remote_created_at": created - dice.below(90) * 86_400,
             "created_at": created,
-            "updated_at": updated,
+            "updated_at": self.plan.changed(updated),
             "last_request_at": updated - 60 if people else None,
             "size": dice.pick((None, 5, 12, 48, 150, 900, 12_000)),
             "website": f"https://www.{self.domain_of(number)}" if dice.chance(0.8) else None,

@@ -72,7 +72,10 @@ class Conversations:
         created = self.plan.now - int((self.plan.now - self.plan.born) * back * back) - 600
         if name == "created_at":
             return created
-        # Monotone as the creation times are: a fixed run, cut short towards the end of the data.
+        return self.plan.changed(self._last(created))
+
+    def _last(self, created: int) -> int:
+        """Time of the last event. Monotone as the creation times: a fixed run, cut short near the end of the data."""
         return created + min(RUN, (self.plan.now - created) * 9 // 10)
 
     def id_of(self, number: int) -> str:
@@ -95,7 +98,8 @@ class Conversations:
 
     def script(self, number: int) -> Script:
         dice = Dice(self.plan.seed, SALT + 2, number)
-        created, updated = self.time("created_at", number), self.time("updated_at", number)
+        created = self.time("created_at", number)
+        updated = self._last(created)
         culture, name, _ = self.people.name_parts(self.contacts_of(number)[0])
         length = LONG if number in self.long else 0
         script = write(dice, culture.language, created, updated, length, self.plan.now - created)
@@ -106,7 +110,8 @@ class Conversations:
         script, dice = self.script(number), Dice(self.plan.seed, SALT + 3, number)
         people = self.contacts_of(number)
         writer = people[0]
-        created, updated = self.time("created_at", number), self.time("updated_at", number)
+        created = self.time("created_at", number)
+        updated = self._last(created)
         contacts = [
             {"type": "contact", "id": self.people.id_of(person), "external_id": self.people.external_of(person)}
             for person in people
@@ -117,7 +122,7 @@ class Conversations:
             "type": "conversation",
             "id": self.id_of(number),
             "created_at": created,
-            "updated_at": updated,
+            "updated_at": self.plan.changed(updated),
             "waiting_since": script.waiting_since,
             "snoozed_until": self.plan.now + 3 * DAY if script.state == "snoozed" else None,
             "source": self._source(number, script, writer, source_type, dice, quiet),

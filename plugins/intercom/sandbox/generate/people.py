@@ -73,7 +73,7 @@ class People:
 
     def time(self, name: str, number: int) -> int:
         created = self.plan.born + int(self.plan.place(SALT, number, self.count) * self._span)
-        return created if name == "created_at" else self._updated(created)
+        return created if name == "created_at" else self.plan.changed(self._updated(created))
 
     def _updated(self, created: int) -> int:
         return self.plan.now - int((self.plan.now - created) * 0.45)
@@ -155,7 +155,7 @@ class People:
             "unsubscribed_from_emails": a >> 37 & 15 == 0,
             "unsubscribed_from_sms": a >> 41 & 7 == 0,
             "created_at": created,
-            "updated_at": updated,
+            "updated_at": self.plan.changed(updated),
             "signed_up_at": created if role == "user" else None,
             "last_seen_at": seen if seen is None or seen > created else created,
             "last_replied_at": replied,

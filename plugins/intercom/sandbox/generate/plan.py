@@ -17,6 +17,7 @@ class Plan:
     seed: chooses the data.
     now: the moment at which generated data ends, a midnight in UTC.
     people, companies, conversations, tickets: how many of each.
+    ties: everything was changed in the same second, at `now`.
     """
 
     seed: int
@@ -25,6 +26,7 @@ class Plan:
     companies: int
     conversations: int
     tickets: int
+    ties: bool = False
 
     @property
     def workspace(self) -> str:
@@ -34,6 +36,10 @@ class Plan:
     @property
     def born(self) -> int:
         return self.now - SPAN
+
+    def changed(self, moment: int) -> int:
+        """When a record last changed, given when it naturally would have."""
+        return self.now if self.ties else moment
 
     def place(self, salt: int, number: int, count: int) -> float:
         """Where in 0..1 a record stands among its kind; rises with the number, never evenly."""

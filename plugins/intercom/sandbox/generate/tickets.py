@@ -51,7 +51,10 @@ class Tickets:
 
     def time(self, name: str, number: int) -> int:
         created = self.plan.now - int(300 * DAY * (1 - self.plan.place(40, number, self.count))) - 900
-        return created if name == "created_at" else created + min(3 * DAY, (self.plan.now - created) * 8 // 10)
+        return created if name == "created_at" else self.plan.changed(self._updated(created))
+
+    def _updated(self, created: int) -> int:
+        return created + min(3 * DAY, (self.plan.now - created) * 8 // 10)
 
     def id_of(self, number: int) -> str:
         return f"{FIRST_ID + number:06d}".lstrip("0") if self.count < 370 else str(100_000 + number)
@@ -64,7 +67,8 @@ class Tickets:
 
     def make(self, number: int) -> Ticket:
         dice = Dice(self.plan.seed, 41, number)
-        created, updated = self.time("created_at", number), self.time("updated_at", number)
+        created = self.time("created_at", number)
+        updated = self._updated(created)
         person = dice.below(self.people.created_before(created))
         kind = ticket_types(self.plan)[dice.below(2)]
         state = STATES[3] if updated < self.plan.now - 20 * DAY else dice.pick(STATES)
@@ -85,7 +89,7 @@ class Tickets:
             "admin_assignee_id": int(admin[0]) if dice.chance(0.8) else 0,
             "team_assignee_id": admin[4][0] if dice.chance(0.8) else 0,
             "created_at": created,
-            "updated_at": updated,
+            "updated_at": self.plan.changed(updated),
             "ticket_parts": _parts(number, created, updated, state[1], admin),
             "open": state[1] != "resolved",
             "linked_objects": {"type": "list", "data": [], "total_count": 0, "has_more": False},

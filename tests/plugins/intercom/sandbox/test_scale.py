@@ -46,6 +46,21 @@ def test_a_record_far_in_is_found_by_id_and_cursor():
     assert len(rows) == len(set(rows))
 
 
+def test_everything_changed_in_one_second_is_still_paged_completely():
+    api = make(people=400, companies=40, ties=True)
+    for kind, count in (("contacts", 400), ("conversations", 200), ("tickets", 40)):
+        rows = [row for page in api.searched(kind, None, 37) for row in page]
+        assert len(rows) == len({row["id"] for row in rows}) == count
+        assert {row["updated_at"] for row in rows} == {api.store.plan.now}
+    assert len({row["created_at"] for row in api.rows("/contacts", per_page=150)}) > 350
+    conversation = api.get("/conversations")["conversations"][0]["id"]
+    parts = api.get(f"/conversations/{conversation}")["conversation_parts"]["conversation_parts"]
+    assert all(part["created_at"] < api.store.plan.now for part in parts)
+    same = {"field": "updated_at", "operator": "=", "value": api.store.plan.now}
+    assert api.search("contacts", same)["total_count"] == 400
+    assert {row["updated_at"] for row in api.scroll()} == {api.store.plan.now}
+
+
 def test_times_never_fall_from_one_record_to_the_next(api: Api):
     store = api.store
     for maker in (store.people, store.company_maker, store.conversation_maker, store.tickets.maker):
