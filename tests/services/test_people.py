@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.orm import Session
+
+from core.db.models import Participant
+from core.services import organizations, overview, paging, people
+from core.services.errors import NotFound
+from core.services.mainstem import Mainstem
+from tests.web.factories import NOW, Factory, installation
+
+
+@pytest.fixture
+def mainstem(database_url: str, tmp_path: Path) -> Iterator[Mainstem]:
+    opened = installation(database_url, str(tmp_path / "instance"))
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def factory(mainstem: Mainstem) -> Factory:
+    return Factory(mainstem.engine)
+
+
+@pytest.fixture
+def session(mainstem: Mainstem) -> Iterator[Session]:
+    with Session(mainstem.engine) as opened:
+        yield opened
+
+
+def found(session: Session, text: str) -> set[str]:
+    return {people.display_name(row.person) for row in people.table(session, people.Query(text)).items}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", {"Ann Lee", "Ann Marie Ray", "Élodie Ng", "50%_off@example.com"}),
+        ("ann", {"Ann Lee", "Ann Marie Ray"}),
+        ("ANN lee", {"Ann Lee"}),
+        ("lee ann", {"Ann Lee"}),
+        ("marie", {"Ann Marie Ray"}),
+        ("nn", set()),
+        ("élodie", {"Élodie Ng"}),
+        ("ÉLODIE", {"Élodie Ng"}),
+        ("Ann.Lee@", {"Ann Lee"}),
+        ("+4930", {"Ann Marie Ray"}),
+        ("crm-7", {"Élodie Ng"}),
+        ("50%_", {"50%_off@example.com"}),
+        ("%", set()),
+        ("_", set()),
+        ("ann zoe", set()),
+    ],
+)
+def test_each_word_must_begin_a_name_or_an_identifier(factory: Factory, session: Session, text: str, names: set[str]):
+    factory.person(None, first_name="Ann", last_name="Lee", email="ann.lee@example.com")
+    factory.person(None, first_name="Ann Marie", last_name="Ray", phone="+493012345")
+    factory.person(None, first_name="Élodie", last_name="Ng", external_id="crm-7")
+    factory.person(None, first_name=None, last_name=None, email="50%_off@example.com")
+    assert found(session, text) == names
+
+
+def test_organizations_are_found_by_words_of_their_name_and_by_domain(factory: Factory, session: Session):
+    factory.organization(None, name="Blue River Ltd", domain="river.example")
+    factory.organization(None, name="Red", domain="blue.example")
+    factory.organization(None, name="Stub blue", stub=True)
+
+    def named(text: str) -> list[str | None]:
+        return [row.organization.name for row in organizations.table(session, organizations.Query(text)).items]
+
+    assert named("blue") == ["Red", "Blue River Ltd"]
+    assert named("river blue") == ["Blue River Ltd"]
+    assert named("ver") == []
+    assert organizations.count(session, organizations.Query("blue")) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"first_name": "Ann", "last_name": "Lee"}, "Ann Lee"),
+        ({"first_name": None, "last_name": "Lee"}, "Lee"),
+        ({"first_name": None, "last_name": None, "email": "a@example.com"}, "a@example.com"),
+        ({"first_name": None, "last_name": None, "email": None, "phone": "+49"}, "+49"),
+        ({"first_name": None, "last_name": None, "email": None, "external_id": "x1"}, "x1"),
+        ({"first_name": "", "last_name": "", "email": None}, "Unnamed person"),
+    ],
+)
+def test_a_person_without_a_name_is_called_by_what_is_known(factory: Factory, values: dict[str, str | None], name: str):
+    assert people.display_name(factory.person(None, **values)) == name
+
+
+def test_paging_meets_everyone_once_though_many_came_at_one_moment(factory: Factory, session: Session):
+    ids = {factory.person(None, created_at=NOW).id for _ in range(7)}
+    seen: list[UUID] = []
+    cursor, pages = None, []
+    while True:
+        page = people.table(session, people.Query(), cursor, size=3)
+        pages.append([row.person.id for row in page.items])
+        seen += pages[-1]
+        if page.next is None:
+            break
+        cursor = page.next
+    assert len(seen) == 7
+    assert set(seen) == ids
+    back = people.table(session, people.Query(), page.previous, size=3)
+    assert [row.person.id for row in back.items] == pages[1]
+    first = people.table(session, people.Query(), back.previous, size=3)
+    assert [row.person.id for row in first.items] == pages[0]
+    assert first.previous is None
+    assert first.next is not None
+
+
+def test_who_is_added_meanwhile_moves_no_page(factory: Factory, session: Session):
+    for number in range(4):
+        factory.person(None, created_at=NOW + timedelta(seconds=number))
+    first = people.table(session, people.Query(), size=2)
+    factory.person(None, created_at=NOW + timedelta(days=1))
+    second = people.table(session, people.Query(), first.next, size=2)
+    assert not {row.person.id for row in first.items} & {row.person.id for row in second.items}
+    assert len(second.items) == 2
+
+
+def test_counting_stops_at_the_limit(factory: Factory, session: Session, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 3)
+    for expected in (1, 2, 3, 4, 4):
+        factory.person(None)
+        session.rollback()  # what is read shall be of now
+        assert people.count(session, people.Query()) == expected
+
+
+def test_only_the_members_of_an_organization_or_the_people_of_a_source(factory: Factory, session: Session):
+    source, acme = factory.source(), factory.organization(None)
+    member, known = factory.person(None), factory.person(source)
+    factory.membership(member, acme)
+    factory.link(source, factory.person(None).id, "contact", "gone", deleted_at=NOW)
+
+    def ids(query: people.Query) -> list[UUID]:
+        return [row.person.id for row in people.table(session, query).items]
+
+    assert ids(people.Query(organization=acme.id)) == [member.id]
+    assert ids(people.Query(source=source.id)) == [known.id]
+
+
+def test_a_profile_has_own_and_shared_activities_each_once(mainstem: Mainstem, factory: Factory, session: Session):
+    source, person = factory.source(), factory.person(None)
+    own = factory.activity(source, person)
+    shared = factory.activity(source, factory.person(None))
+    factory.activity(source, factory.person(None))
+    for activity in (own, shared):
+        factory.add_all([Participant(activity_id=activity.id, person_link_id=uuid4(), person_id=person.id)])
+    profile = people.profile(session, mainstem.host, person.id)
+    assert [event.activity.id for event in profile.events.items] == [shared.id, own.id]
+
+
+def test_a_merged_person_has_no_profile(mainstem: Mainstem, factory: Factory, session: Session):
+    survivor = factory.person(None)
+    merged = factory.person(None, merged_into=survivor.id)
+    with pytest.raises(NotFound, match="merged"):
+        people.profile(session, mainstem.host, merged.id)
+    assert people.profile(session, mainstem.host, survivor.id).person.id == survivor.id
+
+
+def test_a_source_of_two_objects_counts_a_person_once(mainstem: Mainstem, factory: Factory, session: Session):
+    source = factory.source()
+    person = factory.person(source)
+    factory.link(source, person.id, "contact", "second")
+    factory.organization(source)
+    factory.article(source)
+    factory.activity(source, person)
+    counts = overview.counts(session, mainstem.host, [source])[source.id]
+    assert counts == overview.Counts(people=1, organizations=1, activities=1, articles=1)
+
+
+def test_the_days_end_today_and_count_by_utc(factory: Factory, session: Session):
+    source = factory.source()
+    days = overview.activities_by_day(session, source.id, days=3)
+    start, _ = days[-1]
+    factory.activity(source, None, occurred_at=start)
+    factory.activity(source, None, occurred_at=start - timedelta(microseconds=1))
+    factory.activity(source, None, occurred_at=start - timedelta(days=2))
+    factory.activity(source, None, occurred_at=start - timedelta(days=2, microseconds=1))
+    session.rollback()
+    assert [count for _, count in overview.activities_by_day(session, source.id, days=3)] == [1, 1, 1]
