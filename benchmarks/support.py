@@ -1,0 +1,175 @@
+"""What the benchmarks stand on: the sandbox in a process of its own, fresh installations, and figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from core.db.migrate import upgrade
+from tests.support.postgres import PostgresServer
+
+PLUGIN = "intercom"
+
+
+def figure(name: str, value: float, unit: str, **detail: Any) -> None:
+    """Print one figure as a JSON line."""
+    print(json.dumps({"figure": name, "value": round(value, 3), "unit": unit, **detail}), flush=True)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Vendor:
+    """A running sandbox: its address, what its API accepts, and the variables that point the plugin at it."""
+
+    url: str
+    credentials: Mapping[str, str]
+    environment: Mapping[str, str]
+
+    def requests(self) -> Any:
+        """Return what the sandbox counted."""
+        return requests.get(f"{self.url}/_sandbox/requests", timeout=30).json()
+
+
+_SERVE = """
+import sys
+from plugins.intercom.sandbox import Sandbox, SandboxOptions
+options, port = eval(sys.argv[1]), int(sys.argv[2])
+sandbox = Sandbox(SandboxOptions(**options))
+print(__import__("json").dumps([sandbox.credentials, sandbox.environment(f"http://127.0.0.1:{port}")]), flush=True)
+sandbox.serve("127.0.0.1", port)
+"""
+
+
+@contextmanager
+def vendor(core: int | None = None, **options: Any) -> Iterator[Vendor]:
+    """Serve a sandbox while the block runs.
+
+    Args:
+        core: Keep it to this processor, away from what is measured.
+        options: Of the sandbox.
+    """
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVE, repr(options), str(port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})
+        assert process.stdout is not None
+        credentials, environment = json.loads(process.stdout.readline())
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(url)
+        yield Vendor(url, credentials, environment)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(600):
+        try:
+            requests.get(f"{url}/_sandbox/requests", timeout=5)
+            return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise RuntimeError(f"nothing answers at {url}")
+
+
+@dataclass
+class Databases:
+    """Fresh databases on both engines."""
+
+    folder: Path
+    server: PostgresServer
+
+    def fresh(self, kind: str) -> str:
+        """Return the URL of a migrated, empty database of kind ``sqlite`` or ``postgresql``."""
+        if kind == "sqlite":
+            handle, name = tempfile.mkstemp(suffix=".sqlite3", dir=self.folder)
+            os.close(handle)
+            url = f"sqlite:///{name}"
+        else:
+            url = self.server.url(self.server.create())
+        upgrade(url)
+        return url
+
+
+@contextmanager
+def databases() -> Iterator[Databases]:
+    """Start a PostgreSQL, and remove everything afterwards."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+        server = PostgresServer()
+        stack.callback(server.stop)
+        server.start()
+        yield Databases(Path(folder), server)
+
+
+@dataclass
+class Measured:
+    """What a command line took."""
+
+    output: Any
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def mainstem(
+    command: list[str], url: str, instance: Path, at: Vendor, core: int | None = None, **environ: str
+) -> Measured:
+    """Run ``mainstem … --json`` in a process of its own and measure it.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "MAINSTEM_INSTANCE": str(instance),
+        **at.environment,
+        **environ,
+    }
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "core.cli", *command, "--json"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
+    assert process.stdout is not None
+    assert process.stderr is not None
+    output, errors = process.stdout.read(), process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    if status:
+        raise RuntimeError(f"mainstem {' '.join(command)}: {errors.decode()[-2000:]}")
+    return Measured(json.loads(output), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def connect(url: str, instance: Path, at: Vendor, **config: Any) -> int:
+    """Connect the sandbox to a fresh installation; return the data source's id."""
+    instance.mkdir(exist_ok=True)
+    file = instance / "connect.json"
+    file.write_text(json.dumps({"credentials": dict(at.credentials), **config}))
+    return int(mainstem(["sources", "connect", PLUGIN, "--config", str(file)], url, instance, at).output["id"])
