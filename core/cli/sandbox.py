@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import sys
 import threading
@@ -87,7 +88,8 @@ def _announced(port: int, text: str, stream: TextIO) -> Iterator[None]:
     def announce() -> None:
         while not ended.is_set():
             with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-                print(text, file=stream, flush=True)
+                # Past Python's buffer, whose lock a server that forks just now would copy as taken.
+                os.write(stream.fileno(), f"{text}\n".encode())
                 return
             ended.wait(0.02)
 

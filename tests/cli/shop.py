@@ -44,8 +44,9 @@ class Street:
 
     def __init__(self, options: SandboxOptions) -> None:
         self._options = options
+        self.app: Any = self._answer
 
-    def app(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+    def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [f"{self._options.people} customers".encode()]
 

@@ -26,7 +26,12 @@ def test_they_are_stopped_at_the_end_the_last_one_first(
 ):
     stopped = []
     send = os.kill
-    monkeypatch.setattr(os, "kill", lambda pid, number: (stopped.append((pid, number)), send(pid, number))[1])
+
+    def note(pid: int, number: int) -> None:
+        stopped.append((pid, number))
+        send(pid, number)
+
+    monkeypatch.setattr(os, "kill", note)
     with Children(tmp_path / "logs") as children:
         first = sandbox(children, processes, "first", free_port)
         second = children.start(

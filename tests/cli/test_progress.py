@@ -48,7 +48,7 @@ def test_on_a_terminal_each_object_has_a_bar():
     bars = Bars(Console(file=screen, force_terminal=True, width=120))
     bars.start()
     bars.show(replace(RUN, objects={"customer": CUSTOMERS, "note": NOTES}))
-    ended = replace(CUSTOMERS, done=2, counts=CUSTOMERS.counts | {"read": 200})
+    ended = replace(CUSTOMERS, done=2, counts={**CUSTOMERS.counts, "read": 200})
     bars.show(replace(RUN, state="succeeded", objects={"customer": ended, "note": NOTES}))
     bars.stop()
     text = screen.getvalue()

@@ -51,7 +51,7 @@ def put(engine: Engine, model: type[Any], *rows: dict[str, Any]) -> None:
 
 
 def person(id: UUID, **values: Any) -> dict[str, Any]:
-    row = {
+    row: dict[str, Any] = {
         **dict.fromkeys(("email", "phone", "external_id", "first_name", "last_name")),
         "id": id,
         "email_subscribed": True,
@@ -66,7 +66,15 @@ def person(id: UUID, **values: Any) -> dict[str, Any]:
 
 
 def organization(id: UUID, **values: Any) -> dict[str, Any]:
-    row = {"id": id, "name": None, "domain": None, "fields": {}, "lineage": {}, "stub": False, "merged_into": None}
+    row: dict[str, Any] = {
+        "id": id,
+        "name": None,
+        "domain": None,
+        "fields": {},
+        "lineage": {},
+        "stub": False,
+        "merged_into": None,
+    }
     return row | TIMES | values
 
 
