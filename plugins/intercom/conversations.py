@@ -18,6 +18,7 @@ from plugins.intercom.client import IntercomClient, after, listed
 # Each row costs a request of its own, and a conversation may have 500 parts.
 SIZE = 75
 WINDOW = timedelta(days=7)
+MOST_WINDOWS = 150
 OVERLAP = timedelta(minutes=5)
 FORBIDDEN = (401, 402, 403)
 FEW = 3
@@ -33,10 +34,12 @@ class Conversations(Stream):
         if since is not None:
             start = since - OVERLAP
             return [window("conversation", max(start, horizon) if horizon else start, None)]
-        first = horizon or _oldest(account)
+        floor = horizon or datetime.fromtimestamp(0, UTC)
+        first = _oldest(account, floor)
         if first is None:
-            return [window("conversation", datetime.fromtimestamp(0, UTC), None)]
-        return windows("conversation", first, datetime.now(UTC), WINDOW)
+            return [window("conversation", floor, None)]
+        now = datetime.now(UTC)
+        return windows("conversation", first, now, max(WINDOW, (now - first) / MOST_WINDOWS))
 
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         """Read the page at ``{"from", "to": unix seconds or null, "after": Intercom's cursor or absent}``."""
@@ -57,14 +60,14 @@ class Conversations(Stream):
         )
 
 
-def _oldest(account: Account) -> datetime | None:
-    """Return when the conversation that rested longest was changed; None when nothing can be told."""
-    client = IntercomClient(account)
-    query = {"field": "updated_at", "operator": ">", "value": 0}
+def _oldest(account: Account, floor: datetime) -> datetime | None:
+    """Return the first change of a conversation since ``floor``; None when there is none or it cannot be told."""
+    everything = window("conversation", floor, None).start
     try:
-        rows = listed(client.search_page("/conversations/search", query, None, 1), "conversations", "data")
+        body = search_window(IntercomClient(account), "/conversations/search", everything, 1)
+        rows = listed(body, "conversations", "data")
         return moment(rows[0].get("updated_at")) if rows else None
-    except (Refused, ValueError):
+    except (Refused, ValueError, AttributeError):
         # The partition meets the same refusal, and tells it.
         return None
 

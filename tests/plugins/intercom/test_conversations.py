@@ -66,7 +66,26 @@ def test_a_horizon_bounds_the_first_load(workspace):
     read = workspace.read(["conversation"], horizon=horizon)
     wanted = {c.fields["id"] for c in workspace.store.conversations if at(c.fields["updated_at"]) >= horizon}
     assert set(read.ids("conversation")) == wanted
-    assert len(read.pages) == 3
+    assert len(read.pages) <= 3
+
+
+@pytest.mark.parametrize("horizon", [None, at(0), at(1_000_000_000)])
+def test_no_window_lies_before_the_first_change_and_windows_are_not_too_many(horizon):
+    mocker, account = mocked(objects={"conversation": None})
+    mocker.post(f"{URL}/conversations/search", json={"conversations": [{"id": "1", "updated_at": 1_100_000_000}]})
+    partitions = source.plan_sync(account=account, scope=Scope({}, horizon))
+    assert partitions[0].start["from"] == 1_100_000_000
+    assert partitions[-1].start["to"] is None
+    assert 140 < len(partitions) <= 151
+    assert mocker.call_count == 1
+
+
+@pytest.mark.parametrize("rows", [[], [{"updated_at": "odd"}], ["odd"]])
+def test_where_nothing_is_told_of_the_past_one_window_takes_all(rows):
+    mocker, account = mocked(objects={"conversation": None})
+    mocker.post(f"{URL}/conversations/search", json={"conversations": rows})
+    (partition,) = source.plan_sync(account=account, scope=Scope({}, at(5000)))
+    assert partition.start == {"from": 5000, "to": None}
 
 
 def test_an_empty_workspace(workspace):
