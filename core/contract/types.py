@@ -537,6 +537,7 @@ class SandboxOptions:
         webhook_url: Where webhooks go; None sends none.
         faults: The sandbox's own language of faults; "" for none.
         examples: Folder with payloads published by the vendor, to be served instead of generated ones.
+        ties: Everything was changed in the same second, as after a vendor's own import.
     """
 
     people: int = 500
@@ -546,6 +547,7 @@ class SandboxOptions:
     webhook_url: str | None = None
     faults: str = ""
     examples: str | None = None
+    ties: bool = False
 
 
 class Sandbox(Protocol):
@@ -564,3 +566,23 @@ class Sandbox(Protocol):
 
     def serve(self, host: str, port: int) -> None:
         """Answer at this address until told to stop by SIGINT or SIGTERM."""
+
+
+class ReadingSandbox(Sandbox, Protocol):
+    """A sandbox of a vendor some of whose POST requests only read.
+
+    Attributes:
+        searches: The paths of these requests, ``*`` for an id; any other writing method counts as a write.
+    """
+
+    searches: frozenset[str]
+
+
+class CallingSandbox(Sandbox, Protocol):
+    """A sandbox of a vendor with webhooks."""
+
+    def deliveries(self) -> Sequence[WebhookRequest]:
+        """Change at least three objects, of as many kinds as webhooks tell of, and return what the vendor would send.
+
+        The deliveries are signed with the secrets of :meth:`Sandbox.environment`, in order of the changes.
+        """

@@ -81,7 +81,7 @@ class ApiClient:
     attempts = 4
     patience = 5.0
     parallel = 16
-    pause: Callable[[float], None] = staticmethod(time.sleep)
+    pause: Callable[[float], None] = staticmethod(lambda seconds: time.sleep(seconds))
 
     def __init__(self, account: Account, base_url: str, headers: Mapping[str, str]) -> None:
         self.account = account

@@ -10,7 +10,7 @@ import requests
 
 from core.contract.errors import Reauthorise, Restart, Retry, SourceError
 from plugins.base.client import ApiClient, Declined, NotFound, Unavailable
-from plugins.base.testing import make_account
+from core.kit.account import make_account
 from tests.plugins.base.vendor import MANIFEST, TOKEN, URL, AcmeClient, mocked
 
 

@@ -4,7 +4,7 @@ import gc
 from dataclasses import replace
 
 from plugins.base.lookup import Lookup
-from plugins.base.testing import make_account
+from core.kit.account import make_account
 from tests.plugins.base.vendor import MANIFEST
 
 

@@ -8,7 +8,7 @@ import requests
 from core.contract.errors import Retry
 from core.contract.types import Rejected
 from plugins.base.oauth import OAuth2
-from plugins.base.testing import make_account
+from core.kit.account import make_account
 from tests.plugins.base.vendor import MANIFEST, answering
 
 SECRET = "client-secret-9"

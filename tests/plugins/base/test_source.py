@@ -19,7 +19,7 @@ from core.contract.types import (
 )
 from core.host import Host
 from plugins.base.source import DataSource, Stream
-from plugins.base.testing import make_account
+from core.kit.account import make_account
 from tests.plugins.base.vendor import MANIFEST
 
 

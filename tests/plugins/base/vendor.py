@@ -9,7 +9,7 @@ from marshmallow import Schema
 
 from core.contract.types import Account, Manifest, ObjectSpec
 from plugins.base.client import ApiClient
-from plugins.base.testing import make_account
+from core.kit.account import make_account
 
 URL = "https://api.example.com/v1"
 TOKEN = "tok-secret-1234"

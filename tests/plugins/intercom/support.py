@@ -13,7 +13,7 @@ import requests_mock
 from core.contract.errors import Retry
 from core.contract.types import Account, Connected, Cursor, Page, Partition, Record, Ref, Refusal, Scope
 from core.host import Host
-from plugins.base.testing import make_account
+from core.kit.account import make_account
 from plugins.intercom import plugin
 from plugins.intercom.sandbox import Sandbox, SandboxOptions
 

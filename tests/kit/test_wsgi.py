@@ -4,8 +4,8 @@ import pytest
 import requests
 from flask import Flask, request
 
-from plugins.base.testing import make_account
-from plugins.base.wsgi import mount
+from core.kit.account import make_account
+from core.kit.wsgi import mount
 from tests.plugins.base.vendor import MANIFEST
 
 app = Flask(__name__)

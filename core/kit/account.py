@@ -1,4 +1,4 @@
-"""What authors test their plugin with."""
+"""An account as the host would hand it to a plugin, without a host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import requests
 
 from core.contract.example import NoLimit, NothingKnown
 from core.contract.types import Account, Manifest
-from plugins.base.wsgi import WSGIApp, mount
+from core.kit.wsgi import WSGIApp, mount
 
 
 def make_account(

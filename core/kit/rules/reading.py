@@ -1,0 +1,291 @@
+"""Pages, cursors, partitions, and what the tables say after them."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from marshmallow import ValidationError
+
+from core.contract.types import Page, Partition, Record, Refusal, Scope
+from core.kit.rule import Broken, NotApplicable, rule
+from core.kit.tables import difference, policy_for, tables
+from core.kit.trial import Trial, is_json
+from core.kit.world import Reading, Step, World, name, stored
+from core.pipeline.policy import Policy
+from core.pipeline.schemas import Reader
+
+_READ = ("reads",)
+
+
+@rule("needed", breaks="The last page's cursor points to the first page.", after=("plans",))
+def reads(trial: Trial) -> None:
+    """Every partition is read to its end, in pages of declared objects.
+
+    A cursor that comes again would be read for ever.
+    """
+    declared = {spec.key for spec in trial.manifest.objects}
+    for step in trial.reading.steps:
+        if not isinstance(step.page, Page):
+            raise Broken(f"{name(step.partition)}: sync returns a {type(step.page).__name__}, not a Page")
+        for item in step.page.records:
+            if not isinstance(item, Record | Refusal) or item.object not in declared:
+                raise Broken(f"{name(step.partition)}: a page holds {item!r:.100}, of no declared object")
+
+
+@rule("needed", breaks="The cursor holds a tuple or a datetime.", after=_READ)
+def json_cursors(trial: Trial) -> None:
+    """Cursors are JSON.
+
+    The host stores them and hands back what JSON made of them, in another process.
+    """
+    for step in trial.reading.steps:
+        if not is_json(step.page.next):
+            raise Broken(f"{name(step.partition)}: the cursor {step.page.next!r} is not the same after JSON")
+
+
+@rule("needed", breaks="The plugin counts pages in an attribute of its own.", after=("json_cursors",))
+def resumable(trial: Trial) -> None:
+    """Reading goes on after any page, in another process, from the cursor alone.
+
+    Workers die, deploys come, a run pauses for a week: what is read then must be what would have been read. Each page
+    is asked for again, in random order, each time by a plugin that has seen nothing.
+    """
+    steps = [step for step in trial.reading.steps if not step.partition.unbroken]
+    random.Random(5).shuffle(steps)
+    for step in steps:
+        _same(step, _again(trial.usual, step))
+    # And by one instance that has just read something else.
+    source = trial.usual.source()
+    for step in steps:
+        page = source.sync(account=trial.usual.account, partition=step.partition, cursor=stored(step.cursor))
+        _same(step, page)
+
+
+def _again(world: World, step: Step) -> Page:
+    return world.source().sync(account=world.account, partition=step.partition, cursor=stored(step.cursor))
+
+
+def _same(step: Step, page: Page) -> None:
+    before, now = _ids(step.page), _ids(page)
+    if before != now or (page.next is None) != (step.page.next is None):
+        what = f"cursor {step.cursor!r} of {name(step.partition)}"
+        raise Broken(f"{what} brought {len(before)} records, and others ({len(now)}) when asked for again")
+
+
+def _ids(page: Page) -> set[tuple[str, str]]:
+    return {(item.object, item.remote_id) for item in page.records}
+
+
+@rule("needed", breaks="The remote id is the row's number on its page.", after=_READ)
+def unique_ids(trial: Trial) -> None:
+    """A remote id belongs to one object, and an activity's to one activity.
+
+    Of two records with one id the later overwrites the other, and nobody is told.
+    """
+    seen: dict[tuple[str, str], Record] = {}
+    for record in trial.reading.records:
+        other = seen.setdefault((record.object, record.remote_id), record)
+        if (other.values, other.fields) != (record.values, record.fields):
+            raise Broken(f"two records of {record.object!r} have the remote id {record.remote_id!r}")
+    owner: dict[str, tuple[str, str]] = {}
+    for record in trial.reading.records:
+        own = [activity.remote_id for activity in record.activities]
+        if len(own) != len(set(own)):
+            raise Broken(f"{record.object} {record.remote_id} has two activities of one remote id")
+        for key in own:
+            if owner.setdefault(key, (record.object, record.remote_id)) != (record.object, record.remote_id):
+                raise Broken(f"the activity {key!r} is on two records: prefix its id by its kind")
+
+
+@rule("needed", breaks="An `integer` field brings `\"12 seats\"`.", after=("reads", "fields_declared"))
+def typed(trial: Trial) -> None:
+    """Every value has the type that its field declares, and no record of the sandbox is refused.
+
+    The host checks each value and sets records aside that fail: what it refuses is not imported.
+    """
+    for refusal in trial.reading.refusals:
+        raise Broken(f"{refusal.object} {refusal.remote_id} is refused by the plugin: {refusal.reason}")
+    policy = policy_of(trial)
+    readers = {(spec.object, spec.key): Reader(spec.key, spec.type) for spec in trial.fields}
+    for record in trial.reading.records:
+        for key, value in record.fields.items():
+            if reader := readers.get((record.object, key)):
+                _try(reader, value, f"{record.object} {record.remote_id}")
+    with tables(policy) as database:
+        counts = database.apply(trial.reading.pages)
+        if any("rejected" in told for told in counts.values()):
+            raise Broken(f"the host refuses {_first_refusal(trial, policy)}")
+
+
+def _try(reader: Reader, value: Any, where: str) -> None:
+    try:
+        reader(value)
+    except ValidationError as error:
+        raise Broken(f"{where}: {error.messages}") from None
+
+
+def _first_refusal(trial: Trial, policy: Policy) -> str:
+    from core.pipeline.shape import Shaper
+
+    for page in trial.reading.pages:
+        for row in Shaper(policy).shape(page).refused.values():
+            return f"{row['object']} {row['remote_id']}: {row['reason']}"
+    raise AssertionError("a record was rejected, and now none is")
+
+
+@rule("needed", breaks="Records bring `plan`, and `field_schema` does not list it.", after=("typed",))
+def fields_honoured(trial: Trial) -> None:
+    """Records bring no field that is not declared.
+
+    The admin can choose only what `field_schema` lists; anything else is dropped in silence.
+    """
+    declared = {(spec.object, spec.key) for spec in trial.fields}
+    for record in trial.reading.records:
+        for key in record.fields:
+            if (record.object, key) not in declared:
+                raise Broken(f"{record.object} {record.remote_id} brings the field {key!r}, which is not declared")
+
+
+@rule("needed", breaks="An activity has the attribute `reason`, which its ActivitySpec does not list.", after=_READ)
+def activities_honoured(trial: Trial) -> None:
+    """Activities bring declared attributes, flat and of their types, on the declared object.
+
+    Filters, exports and the timeline are built from the manifest, and from the fields of the activity's object.
+    """
+    specs = {spec.key: spec for spec in trial.manifest.activities}
+    fields = {(spec.object, spec.key): spec.type for spec in trial.fields}
+    for record in trial.reading.records:
+        for activity in record.activities:
+            where = f"activity {activity.type} {activity.remote_id}"
+            spec = specs.get(activity.type)
+            if spec is None:
+                raise Broken(f"{where}: the manifest has no such activity")
+            if spec.object != record.object:
+                raise Broken(f"{where}: the manifest says it is on {spec.object!r}, not on {record.object!r}")
+            for key, value in activity.attributes.items():
+                type = spec.attributes.get(key) or fields.get((spec.object, key))
+                if type is None:
+                    raise Broken(f"{where}: the attribute {key!r} is not declared")
+                _try(Reader(key, type), value, where)
+
+
+def policy_of(trial: Trial) -> Policy:
+    """Return the policy of a data source with everything selected."""
+    source, account = trial.usual.source(), trial.usual.account
+    matching = {
+        spec.key: source.merge(account=account, object=spec.key)
+        for spec in trial.manifest.objects
+        if spec.kind in ("person", "organization")
+    }
+    return policy_for(trial.manifest, trial.fields, matching)
+
+
+@rule("needed", breaks="A field holds the time of reading.", after=("typed", "merges", "unique_ids"))
+def repeatable(trial: Trial) -> None:
+    """Reading the same again changes nothing.
+
+    A nightly run over unchanged data must write nothing, or every night looks like news, and a page that is applied
+    twice after a crash would do harm.
+    """
+    with tables(policy_of(trial)) as database:
+        database.apply(trial.reading.pages)
+        counts = database.apply(trial.usual.read().pages)
+        for object, told in counts.items():
+            if changed := {what: number for what, number in told.items() if what in ("created", "updated", "merged")}:
+                raise Broken(f"{object}: read again, and {changed} of {told['read']} records were written")
+
+
+@rule("needed", breaks="A partition leaves out people whose organization another partition reads.", after=("repeatable",))
+def order_free(trial: Trial) -> None:
+    """Partitions can be read in any order, page by page in turns, and the tables say the same.
+
+    Workers read partitions side by side; which comes first is chance.
+    """
+    with tables(policy_of(trial)) as database:
+        database.apply(trial.reading.pages)
+        expected = database.snapshot()
+    with tables(policy_of(trial)) as database:
+        database.apply(_in_turns(trial).pages)
+        if found := difference(expected, database.snapshot()):
+            raise Broken(f"read in another order, {found}")
+
+
+def _in_turns(trial: Trial) -> Reading:
+    """Read all partitions, a page of one and then a page of another."""
+    dice, reading = random.Random(7), Reading()
+    running = [trial.usual.steps(partition) for partition in trial.usual.plan() if not partition.unbroken]
+    while running:
+        one = dice.choice(running)
+        step = next(one, None)
+        if step is None:
+            running.remove(one)
+        else:
+            reading.steps.append(step)
+    for partition in trial.usual.plan():
+        if partition.unbroken:
+            reading.steps += trial.usual.steps(partition)
+    return reading
+
+
+@rule("needed", breaks="The next offset is one too far, so each page loses a person.", after=("reads", "unique_ids"))
+def complete(trial: Trial) -> None:
+    """No person is lost or made up, at page borders either.
+
+    Sandboxes of one person fewer, as many, and one more than fill two pages: each person comes once.
+    """
+    if not trial.person_objects:
+        raise NotApplicable("it brings no people")
+    full = 2 * trial.page_size
+    for people in (full - 1, full, full + 1):
+        _count(trial.world(people), trial, people)
+
+
+@rule("good", breaks="The next page asks for what changed after the last record's second.", after=("complete",))
+def ties(trial: Trial) -> None:
+    """Records with equal times are all read.
+
+    Vendors change thousands of records in one second. A sandbox shows it by `SandboxOptions.ties`.
+    """
+    if not trial.person_objects:
+        raise NotApplicable("it brings no people")
+    people = 2 * trial.page_size + 1
+    reading = _count(trial.world(people, ties=True), trial, people)
+    times = {record.updated_at for record in reading.records if record.object in trial.person_objects}
+    if times == {None}:
+        raise NotApplicable("its people have no time of change")
+    if len(times) > 1:
+        raise Broken("the sandbox does not heed SandboxOptions.ties: give all people one time of change")
+
+
+def _count(world: World, trial: Trial, people: int) -> Reading:
+    partitions = [partition for partition in world.plan() if partition.object in trial.person_objects]
+    reading = world.read(partitions)
+    found = len(reading.ids(trial.person_objects))
+    if found != people:
+        raise Broken(f"of {people} people of the sandbox {found} come, with pages of {trial.page_size}")
+    return reading
+
+
+@rule("needed", breaks="The incremental filter asks for what was *created* since.", after=("complete", "resumable"))
+def incremental(trial: Trial) -> None:
+    """An incremental run brings everything that changed since.
+
+    It may bring more, since what is unchanged is not written; what it leaves out is lost until a full run.
+    """
+    times: dict[str, list[datetime]] = {}
+    for record in trial.reading.records:
+        if record.updated_at is not None:
+            times.setdefault(record.object, []).append(record.updated_at)
+    for object, moments in times.items():
+        since = sorted(moments)[len(moments) // 2] - timedelta(seconds=1)
+        scope = Scope({spec.key: since if spec.key == object else None for spec in trial.manifest.objects})
+        planned: list[Partition] = [found for found in trial.usual.plan(scope) if found.object == object]
+        found = trial.usual.read(planned).ids([object])
+        wanted = {
+            (record.object, record.remote_id)
+            for record in trial.reading.records
+            if record.object == object and record.updated_at and record.updated_at > since
+        }
+        if missing := sorted(wanted - found):
+            raise Broken(f"since {since:%Y-%m-%d %H:%M:%S} {len(missing)} changed {object} are missing: {missing[0][1]}")
