@@ -33,11 +33,14 @@ def configure(level: int = logging.WARNING) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: list[Processor] = [_without_traceback] if level >= logging.WARNING else []
-    if sys.stderr.isatty():
-        last += [hide_secrets, structlog.dev.ConsoleRenderer()]
-    else:
-        last += [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(default=str)]
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(default=str)
+    )
+    last: list[Processor] = [structlog.processors.format_exc_info, hide_secrets, renderer]
+    if level >= logging.WARNING:
+        last.insert(0, _without_traceback)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -51,6 +54,8 @@ def configure(level: int = logging.WARNING) -> None:
     handler.mainstem = True  # type: ignore[attr-defined]
     root.addHandler(handler)
     root.setLevel(level)
+    # It tells of every look at the database's version, and readiness probes look often.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
