@@ -103,7 +103,7 @@ def value(value: Any, type: str = "text") -> Markup | str:
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, list):
-        return Markup(" ").join(Markup('<span class="tag">{}</span>').format(item) for item in value)
+        return Markup(" ").join(Markup('<span class="chip">{}</span>').format(item) for item in value)
     if isinstance(value, dict):
         return Markup("<code>{}</code>").format(json.dumps(value, ensure_ascii=False))
     if isinstance(value, int | float):

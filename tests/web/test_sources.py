@@ -238,6 +238,18 @@ def test_reconnecting_with_dead_credentials_says_what_the_vendor_said(
     assert stored(mainstem, source.id).state == "needs_attention"
 
 
+def test_reconnecting_takes_new_credentials(mainstem: Mainstem, factory: Factory, owner: FlaskClient):
+    source = factory.source(
+        state="needs_attention", remote_id="desk-1", secrets=mainstem.vault.seal({"token": "revoked"})
+    )
+    asked = owner.get(f"/sources/{source.id}/reconnect").get_data(as_text=True)
+    assert 'name="token" type="password" value=""' in asked
+    assert "revoked" not in asked
+    page = send(owner, f"/sources/{source.id}/reconnect", {"token": "open"}, follow_redirects=True)
+    assert "what changed meanwhile is being fetched" in text(page)
+    assert mainstem.vault.open(stored(mainstem, source.id).secrets) == {"token": "open"}
+
+
 def test_an_action_that_does_not_fit_the_state_is_not_offered(factory: Factory, owner: FlaskClient):
     source = factory.source()
     assert f"/sources/{source.id}/delete" not in owner.get(f"/sources/{source.id}").get_data(as_text=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Callable
 
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,103 +15,13 @@ from core.host import PluginError, PluginMissing
 from core.runtime.valkey import ValkeyError
 from core.services import connecting, overview
 from core.services.errors import ServiceError
-from core.services.mainstem import Mainstem
 from core.services.progress import RunProgress, latest
 from core.web.access import actor, mainstem, requires
+from core.web.actions import ACTIONS
 from core.web.database import session
 from core.web.wording import config_in_words
 
 blueprint = Blueprint("sources", __name__)
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something an admin may do to a data source, after having been asked.
-
-    Attributes:
-        label: On the button.
-        icon: Name of a Tabler icon.
-        states: In which it is offered.
-        effect: What will happen, in words.
-        run: Does it; takes the installation, the id and who acts.
-        done: What is said afterwards.
-        danger: It takes something away.
-        leads_to_list: There is no page to go back to afterwards.
-    """
-
-    label: str
-    icon: str
-    states: tuple[str, ...]
-    effect: str
-    run: Callable[[Mainstem, int, str], object]
-    done: str
-    danger: bool = False
-    leads_to_list: bool = False
-
-
-def _reconnect(mainstem: Mainstem, id: int, actor: str) -> None:
-    connecting.reconnect(mainstem, id, actor)
-    jobs.start_sync(mainstem, id)
-
-
-ACTIONS: Mapping[str, Action] = MappingProxyType(
-    {
-        "full-sync": Action(
-            "Full sync",
-            "database-import",
-            ("connected",),
-            "Everything is read again from the beginning, not only what changed. This takes as long as the first sync "
-            "did; people may leave and enter audiences again.",
-            lambda mainstem, id, _: jobs.start_sync(mainstem, id, full=True),
-            "The full sync has started",
-        ),
-        "disconnect": Action(
-            "Disconnect",
-            "plug-connected-x",
-            ("connected", "needs_attention"),
-            "A running sync is cancelled and nothing more comes in. What came in stays. You can reconnect at any time.",
-            connecting.disconnect,
-            "Disconnected",
-            danger=True,
-        ),
-        "reconnect": Action(
-            "Reconnect",
-            "plug-connected",
-            ("disconnected", "needs_attention"),
-            "The stored credentials are tried again. If they still work, what changed meanwhile is fetched at once; "
-            "people may leave and enter audiences again.",
-            _reconnect,
-            "Reconnected; what changed meanwhile is being fetched",
-        ),
-        "archive": Action(
-            "Archive",
-            "archive",
-            ("disconnected",),
-            "The data source is put away. What it brought stays. You can restore it, or delete it for good.",
-            connecting.archive,
-            "Archived",
-        ),
-        "restore": Action(
-            "Restore",
-            "archive-off",
-            ("archived",),
-            "The data source comes back, disconnected: nothing is fetched before you reconnect it.",
-            connecting.restore,
-            "Restored",
-        ),
-        "delete": Action(
-            "Delete",
-            "trash",
-            ("archived",),
-            "The data source, its credentials and its settings go for good. People, organizations and activities that "
-            "it brought stay.",
-            connecting.delete,
-            "Deleted",
-            danger=True,
-            leads_to_list=True,
-        ),
-    }
-)
 
 
 @blueprint.get("/")
@@ -189,7 +97,9 @@ def ask(id: int, key: str) -> ResponseReturnValue:
     source = overview.get(session(), id)
     if source.state not in ACTIONS[key].states:
         abort(409)
-    return render_template("sources/ask.html", source=source, key=key, action=ACTIONS[key])
+    manifest = overview.manifest_of(mainstem().host, source)
+    fields = manifest.credentials().fields if manifest and ACTIONS[key].asks_credentials else {}
+    return render_template("sources/ask.html", source=source, key=key, action=ACTIONS[key], fields=fields)
 
 
 @blueprint.post("/sources/<int:id>/<any('full-sync', disconnect, reconnect, archive, restore, delete):key>")
@@ -197,7 +107,8 @@ def ask(id: int, key: str) -> ResponseReturnValue:
 def act(id: int, key: str) -> ResponseReturnValue:
     """Do an action."""
     action = ACTIONS[key]
-    return _do(id, lambda: action.run(mainstem(), id, actor()), action.done, to_list=action.leads_to_list)
+    given = {name: text for name, text in request.form.items() if text and name != "csrf_token"}
+    return _do(id, lambda: action.run(mainstem(), id, actor(), given), action.done, to_list=action.leads_to_list)
 
 
 def _do(id: int, work: Callable[[], object], done: str, *, to_list: bool = False) -> ResponseReturnValue:
