@@ -22,6 +22,7 @@ from redis import Redis
 from rq import Queue, Worker
 from sqlalchemy import exists, func, select
 
+from core import logs
 from core.db.bulk import table_of
 from core.db.models import DataSource, Partition, Run, WebhookDelivery
 from core.runtime.valkey import redis_url
@@ -105,6 +106,7 @@ def _mainstem() -> Mainstem:
 def plan_run(run_id: int) -> None:
     """Job: plan a run, then have it read."""
     mainstem = _mainstem()
+    _answer(mainstem, "plan_run", run_id)
     if plan(mainstem, run_id):
         _ring_readers(mainstem, run_id)
 
@@ -129,6 +131,7 @@ def _ring_readers(mainstem: Mainstem, run_id: int) -> None:
 def read_run(run_id: int, threads: int) -> None:
     """Job: work on a run for a while, then make room for others."""
     mainstem = _mainstem()
+    _answer(mainstem, "read_run", run_id, threads)
     work_left = advance(mainstem, run_id, threads=threads, seconds=SLICE_SECONDS)
     if not close(mainstem, run_id) and work_left:
         ring(mainstem, "read_run", "sync", run_id, threads)
@@ -234,6 +237,7 @@ def _work(environ: dict[str, str], parent: int) -> None:
     # A terminal's Ctrl-C goes to the parent alone, which then asks this process once.
     os.setsid()
     os.environ.update(environ)
+    logs.configure(logging.INFO)
     mainstem = _mainstem()
     _leave_with(parent)
     redis = redis_of(mainstem)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -184,7 +185,7 @@ def test_time_up_leaves_the_rest_at_the_cursor(
     run_id = planned(mainstem, source)
     assert advance(mainstem, run_id, seconds=0)
     assert vendor.calls == []
-    assert advance(mainstem, run_id, seconds=60)
+    assert advance(mainstem, run_id, threads=1, seconds=60)
     (row,) = rows(mainstem.engine, PartitionRow)
     assert (row["state"], row["lease_token"], row["lease_until"]) == ("ready", None, None)
     assert (row["pages"], row["cursor"]["page"]) == (2, 2)
@@ -357,7 +358,7 @@ def test_ending_and_disconnecting_do_not_wait_for_each_other(
     for _ in range(10):
         reconnect(mainstem, source, "ann")
         run_id = planned(mainstem, source)
-        at_once(lambda run_id=run_id: close(mainstem, run_id), lambda: disconnect(other, source, "ann"))
+        at_once(partial(close, mainstem, run_id), partial(disconnect, other, source, "ann"))
         run = rows(mainstem.engine, Run, RUN.c.id == run_id)[0]
         assert run["state"] in ("succeeded", "cancelled")
         assert rows(mainstem.engine, DataSource)[0]["state"] == "disconnected"
@@ -501,7 +502,7 @@ def test_an_interrupt_ends_after_the_page_at_hand(mainstem: Mainstem, source: in
     vendor.before = lambda partition, page: _interrupt() if page == 1 else None
     run_id = planned(mainstem, source)
     with pytest.raises(KeyboardInterrupt):
-        syncing.run_inline(mainstem, run_id)
+        advance(mainstem, run_id, threads=1)
     (row,) = rows(mainstem.engine, PartitionRow)
     assert (row["state"], row["lease_token"]) == ("ready", None)
     assert len(emails(mainstem.engine)) == 2 * row["pages"] < 600
@@ -517,7 +518,7 @@ def test_waiting_inline_looks_at_who_else_is_at_it(
         naps.append(seconds)
         lapse(mainstem, RUN if len(naps) == 1 else PARTITION)
 
-    monkeypatch.setattr(syncing.time, "sleep", nap)
+    monkeypatch.setattr("core.services.syncing.time.sleep", nap)
     run_id = syncing.start(mainstem, source)
     with writing(mainstem.engine) as connection:
         connection.execute(RUN.update().values(lease_token=uuid4(), lease_until=now_utc() + timedelta(minutes=5)))

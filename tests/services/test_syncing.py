@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from core.contract.errors import Reauthorise, Refused, Restart, Retry
 from core.contract.hookspecs import hookimpl
-from core.contract.types import Account, FieldSpec, Partition, Refusal, Scope
+from core.contract.types import Account, FieldSpec, Partition, Record, Refusal, Scope
 from core.db.models import COUNTS, Activity, DataSource, Organization, RefusedRecord, Run, User
 from core.db.models import Partition as PartitionRow
 from core.host import Host
@@ -107,7 +107,7 @@ def test_every_record_read_is_counted_once(mainstem: Mainstem, source: int, vend
     run(mainstem, source)
     now = now_utc()
     changed = [user(1, now, first_name="Ann"), user(2, now, email="u3@example.com"), user(9, email="u0@example.com")]
-    broken = [Refusal("user", "b", "name: missing", {"id": "b"}), user(5, email=["no text"])]
+    broken: list[Record | Refusal] = [Refusal("user", "b", "name: missing", {"id": "b"}), user(5, email=["no text"])]
     vendor.data = {"user": [user(0), *changed, user(7), *broken]}
     found = counts(run(mainstem, source, full=True))["user"]
     assert found["read"] == 7 == sum(found.get(name, 0) for name in COUNTS if name not in ("read", "merged"))
@@ -465,7 +465,7 @@ def test_requests_are_counted_even_where_they_led_to_no_page(mainstem: Mainstem,
         @hookimpl
         def plan_sync(self, account: Account, scope: Scope) -> Sequence[Partition]:
             account.http.get("https://acme.example/count")
-            return super().plan_sync(account, scope)  # type: ignore[no-any-return]
+            return super().plan_sync(account, scope)
 
         @hookimpl
         def sync(self, account: Account, partition: Partition, cursor: Any) -> Any:
