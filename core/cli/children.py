@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import click
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a command to end."""
 
 # A worker lets the page at hand end, and breaks it off when that takes long.
 PATIENCE = ((signal.SIGTERM, 25.0), (signal.SIGKILL, 5.0))
@@ -83,12 +86,24 @@ class Children:
                 )
 
     def stop(self) -> None:
-        """Stop all of them, the last one first, and wait for each."""
-        while self._children:
-            child = self._children.pop()
-            _end(child.process)
-            if child.process.stdout:
-                child.process.stdout.close()
+        """Stop all of them, the last one first, and wait for each; nothing disturbs it."""
+        with _undisturbed():
+            while self._children:
+                child = self._children.pop()
+                _end(child.process)
+                if child.process.stdout:
+                    child.process.stdout.close()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore that somebody wants us to end: we are at it."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

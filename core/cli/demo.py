@@ -19,7 +19,7 @@ import click
 from sqlalchemy import select
 
 from core import jobs
-from core.cli.children import Child, Children
+from core.cli.children import ENDINGS, Child, Children
 from core.cli.output import Command, open_mainstem, open_unmigrated, show, table, tell
 from core.cli.progress import outcome
 from core.cli.sources import DONE, follow
@@ -91,13 +91,9 @@ def leaving(mainstem: Mainstem) -> Iterator[None]:
     """Treat a polite end like Ctrl-C, and leave no embedded Valkey behind."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # Only once: what stops the children must not be interrupted itself.
-        for ending in endings:
-            signal.signal(ending, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {ending: signal.signal(ending, interrupt) for ending in endings}
+    before = {ending: signal.signal(ending, interrupt) for ending in ENDINGS}
     try:
         yield
     finally:

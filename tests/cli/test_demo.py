@@ -81,6 +81,17 @@ def test_it_stops_all_it_started_when_told_to(processes: Processes, instance: Pa
         socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])))
 
 
+def test_it_stops_all_it_started_when_told_to_during_the_first_sync(processes: Processes, instance: Path):
+    process = processes.start("demo")
+    assert process.stderr
+    while "bringing its data in" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode in (0, 1)  # the sync may have been quicker
+
+
 def test_a_child_that_dies_is_named_and_the_others_are_stopped(processes: Processes, instance: Path):
     process, _ = start(processes)
     (sandbox,) = [child for child in psutil.Process(process.pid).children() if "sandbox" in child.cmdline()]

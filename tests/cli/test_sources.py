@@ -35,6 +35,14 @@ def test_an_inline_sync_prints_its_summary_and_writes_nothing_the_second_time(co
     assert len(connected("export", "people").stdout.splitlines()) == 3
 
 
+def test_the_same_on_postgresql(cli: Cli, config: str, postgres_url: str):
+    cli.environ["DATABASE_URL"] = postgres_url
+    cli("sources", "connect", "shop", "--config", config)
+    assert cli.json("sources", "sync", "1", "--inline")["objects"]["customer"]["created"] == 3
+    assert cli.json("sources", "sync", "1", "--inline")["objects"]["customer"]["unchanged"] == 3
+    assert len(cli.json("export", "people")) == 3
+
+
 def test_progress_goes_to_standard_error_and_the_outcome_to_standard_output(connected: Cli):
     result = connected("sources", "sync", "1", "--inline")
     assert "run 1 running · customers" in result.stderr
