@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, Row, Select, Table, and_, or_, select, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -15,23 +36,29 @@ def table_of(model: type[Any]) -> Table:
     return table
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-
-
 def lock_table(connection: Connection, table: Table) -> None:
     """Let nobody else write to ``table`` until the transaction ends (SQLite: nobody else writes anything)."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE'))
 
 
-def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose primary key is not there yet; those that are stay as they are.
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[Any]:
+    """Insert the rows that violate no unique constraint; others stay as they are.
 
     Rows must come sorted by key, so that two transactions that insert the same ones wait and do not deadlock.
+
+    Returns:
+        The values of the first primary key column of the rows that were inserted. SQLite does not tell: there nobody
+        else writes meanwhile, so a caller that has looked knows; it gets those of all rows.
     """
-    if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), list(rows))
+    if not rows:
+        return set()
+    key = next(iter(table.primary_key.columns))
+    if connection.dialect.name == "sqlite":
+        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+        return {row[key.name] for row in rows if key.name in row}
+    statement = _insert_recordset(table, rows).on_conflict_do_nothing().returning(key)
+    return set(connection.scalars(statement, {"rows": _as_json(rows)}))
 
 
 def upsert(
@@ -54,13 +81,40 @@ def upsert(
     """
     if not rows:
         return
-    statement = _insert(connection, table)
+    on_sqlite = connection.dialect.name == "sqlite"
+    statement: Any = sqlite.insert(table) if on_sqlite else _insert_recordset(table, rows)
     columns = [table.c[name] for name in key] if key else list(table.primary_key.columns)
     where = None if unless_equal is None else table.c[unless_equal].is_distinct_from(statement.excluded[unless_equal])
     statement = statement.on_conflict_do_update(
         index_elements=columns, set_={name: statement.excluded[name] for name in update}, where=where
     )
-    connection.execute(statement, list(rows))
+    connection.execute(statement, list(rows) if on_sqlite else {"rows": _as_json(rows)})
+
+
+def _insert_recordset(table: Table, rows: Sequence[Mapping[str, Any]]) -> postgresql.Insert:
+    """Return an insert of rows that arrive as one JSON parameter.
+
+    One statement for a page takes PostgreSQL about half the time of one for each row.
+    """
+    columns = [column(name, table.c[name].type) for name in rows[0]]
+    given = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
+    source = given.table_valued(*columns, name="given").render_derived(with_types=True)
+    names = [item.name for item in columns]
+    return postgresql.insert(table).from_select(names, select(*(source.c[name] for name in names)))
+
+
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps([dict(row) for row in rows], default=_plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.isoformat()
+    raise TypeError(f"{value!r} cannot be stored")
 
 
 def rows_in(
