@@ -175,3 +175,11 @@ def test_a_key_that_cannot_be_kept_is_refused(tmp_path):
     (tmp_path / "secret_key").mkdir()
     with pytest.raises(ConfigError, match="^SECRET_KEY: cannot keep it in .*; set SECRET_KEY instead"):
         load(tmp_path)
+
+
+def test_a_lease_has_a_length(tmp_path):
+    assert load(tmp_path).lease_seconds == 90
+    assert load(tmp_path, MAINSTEM_LEASE_SECONDS="2.5").lease_seconds == 2.5
+    for wrong in ("soon", "0", "3601", "nan"):
+        with pytest.raises(ConfigError, match="^MAINSTEM_LEASE_SECONDS: not a number from 1 to 3600; leave it out"):
+            load(tmp_path, MAINSTEM_LEASE_SECONDS=wrong)

@@ -11,13 +11,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, or_
+from sqlalchemy import ColumnElement, RowMapping, Table, func, or_, select
 
+from core.db.bulk import table_of
 from core.db.engine import writing
+from core.db.models import Partition, Run
 from core.services.mainstem import Mainstem
 from core.services.sources import now_utc
+
+PARTITION, RUN = table_of(Partition), table_of(Run)
 
 log = logging.getLogger("mainstem.sync")
 
@@ -64,3 +69,42 @@ def renew(mainstem: Mainstem, table: Table, token: UUID) -> None:
     with writing(mainstem.engine) as connection:
         until = lease_end(mainstem, now_utc())
         connection.execute(table.update().where(table.c.lease_token == token).values(lease_until=until))
+
+
+def claim(mainstem: Mainstem, run_id: int, token: UUID, limit: int) -> RowMapping | None:
+    """Lease a partition of a run that nobody is at, unless ``limit`` of them are being read already.
+
+    Returns:
+        Its row, or None when there is none to be had.
+    """
+    with writing(mainstem.engine) as connection:
+        # One claim at a time: two that count together would both find room for one more.
+        running = select(RUN.c.id).where(RUN.c.id == run_id, RUN.c.state == "running").with_for_update()
+        if connection.scalar(running) is None:
+            return None
+        now = now_utc()
+        leased = select(func.count()).where(PARTITION.c.run_id == run_id, PARTITION.c.lease_until >= now)
+        if (connection.scalar(leased) or 0) >= limit:
+            return None
+        ready = (PARTITION.c.run_id == run_id, PARTITION.c.state == "ready")
+        free = select(PARTITION).where(*ready, is_free(PARTITION, now), is_due(PARTITION, now))
+        row = connection.execute(free.order_by(PARTITION.c.id).limit(1).with_for_update()).mappings().one_or_none()
+        if row is None:
+            return None
+        connection.execute(
+            PARTITION.update()
+            .where(PARTITION.c.id == row["id"])
+            .values(lease_token=token, lease_until=lease_end(mainstem, now))
+        )
+    # A reader that may not pause has lost its place by now.
+    return {**row, "cursor": row["start"]} if row["unbroken"] else row  # type: ignore[return-value]
+
+
+def release(mainstem: Mainstem, partition_id: int, token: UUID, **changes: Any) -> None:
+    """Let others have a partition, if it is still held by ``token``."""
+    with writing(mainstem.engine) as connection:
+        connection.execute(
+            PARTITION.update()
+            .where(PARTITION.c.id == partition_id, PARTITION.c.lease_token == token)
+            .values(lease_token=None, lease_until=None, **changes)
+        )

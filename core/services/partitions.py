@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -30,7 +31,7 @@ from core.pipeline.apply import Counts, apply_page, summed
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaper
 from core.services.accounts import CountingSession, account_of
-from core.services.leases import heartbeat, is_due, is_free, lease_end
+from core.services.leases import claim, heartbeat, lease_end, release
 from core.services.mainstem import Mainstem
 from core.services.policies import policy_of
 from core.services.recovery import pause, wait_seconds
@@ -39,6 +40,7 @@ from core.services.sources import config_of, get_source, now_utc
 PARTITION, RUN = table_of(PartitionRow), table_of(Run)
 ATTEMPTS = 10
 RESTARTS = 3
+_LOOK_SECONDS = 1.0
 
 log = logging.getLogger("mainstem.sync")
 
@@ -115,6 +117,8 @@ class _Reader:
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._on_page = on_page or (lambda: None)
         self._stopped = threading.Event()
+        self._reading = 0
+        self._lock = threading.Lock()
         self.token = uuid4()
         self.work_left = False
 
@@ -123,12 +127,30 @@ class _Reader:
         self._stopped.set()
 
     def work(self) -> None:
-        """Claim and read partitions until none is left or time is up."""
+        """Claim and read partitions until none is left or time is up.
+
+        Who had to leave one for a while stays as long as others read: it is wanted again when the wait is over.
+        """
+        again_at: datetime | None = None
         while not self._must_stop():
             row = claim(self._mainstem, self._run_id, self.token, self._policy.manifest.max_parallel)
-            if row is None:
+            if row is not None:
+                with self._counted():
+                    again_at = self._read_to_end(row)
+            elif again_at is None or again_at < now_utc() or not self._reading:
                 return
-            self._read_to_end(row)
+            else:
+                self._stopped.wait(min((again_at - now_utc()).total_seconds(), _LOOK_SECONDS))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._reading += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reading -= 1
 
     def _must_stop(self) -> bool:
         if not self._stopped.is_set() and (self._deadline is None or time.monotonic() < self._deadline):
@@ -136,16 +158,17 @@ class _Reader:
         self.work_left = True
         return True
 
-    def _read_to_end(self, row: RowMapping) -> None:
+    def _read_to_end(self, row: RowMapping) -> datetime | None:
+        """Read a partition, or do what its error asks for; return when it may be tried again if it has to wait."""
         try:
             self._read(row)
         except LeaseLost:
             log.info("left a partition to others", extra={"run": self._run_id, "partition": row["id"]})
             release(self._mainstem, row["id"], self.token)
         except SourceError as error:
-            recover(self._mainstem, self._source, row["id"], self.token, error)
             if isinstance(error, Reauthorise):
                 self.stop()
+            return recover(self._mainstem, self._source, row["id"], self.token, error)
         except Exception as error:
             if _is_ours(error):
                 self.stop()
@@ -153,6 +176,7 @@ class _Reader:
             log.exception("a partition failed", extra={"run": self._run_id, "partition": row["id"]})
             text = f"{type(error).__name__}: {error}"[:2_000]
             release(self._mainstem, row["id"], self.token, state="failed", error=text)
+        return None
 
     def _read(self, row: RowMapping) -> None:
         """Read a partition; the next page is fetched while the last one is written."""
@@ -232,37 +256,14 @@ def _is_ours(error: Exception) -> bool:
     return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
-def claim(mainstem: Mainstem, run_id: int, token: UUID, limit: int) -> RowMapping | None:
-    """Lease a partition of a run that nobody is at, unless ``limit`` of them are being read already.
+def recover(
+    mainstem: Mainstem, source: RowMapping, partition_id: int, token: UUID, error: SourceError
+) -> datetime | None:
+    """Do what an error asks for: wait, begin again, get an admin, or give this partition up.
 
     Returns:
-        Its row, or None when there is none to be had.
+        When it may be tried again, if it has to wait.
     """
-    with writing(mainstem.engine) as connection:
-        # One claim at a time: two that count together would both find room for one more.
-        running = select(RUN.c.id).where(RUN.c.id == run_id, RUN.c.state == "running").with_for_update()
-        if connection.scalar(running) is None:
-            return None
-        now = now_utc()
-        leased = select(func.count()).where(PARTITION.c.run_id == run_id, PARTITION.c.lease_until >= now)
-        if (connection.scalar(leased) or 0) >= limit:
-            return None
-        ready = (PARTITION.c.run_id == run_id, PARTITION.c.state == "ready")
-        free = select(PARTITION).where(*ready, is_free(PARTITION, now), is_due(PARTITION, now))
-        row = connection.execute(free.order_by(PARTITION.c.id).limit(1).with_for_update()).mappings().one_or_none()
-        if row is None:
-            return None
-        connection.execute(
-            PARTITION.update()
-            .where(PARTITION.c.id == row["id"])
-            .values(lease_token=token, lease_until=lease_end(mainstem, now))
-        )
-    # A reader that may not pause has lost its place by now.
-    return {**row, "cursor": row["start"]} if row["unbroken"] else row  # type: ignore[return-value]
-
-
-def recover(mainstem: Mainstem, source: RowMapping, partition_id: int, token: UUID, error: SourceError) -> None:
-    """Do what an error asks for: wait, begin again, get an admin, or give this partition up."""
     with mainstem.engine.connect() as connection:
         row = connection.execute(select(PARTITION).where(PARTITION.c.id == partition_id)).mappings().one()
     log.warning("%s", error, extra={"run": row["run_id"], "partition": partition_id})
@@ -273,17 +274,9 @@ def recover(mainstem: Mainstem, source: RowMapping, partition_id: int, token: UU
     elif isinstance(error, Retry) and attempts < ATTEMPTS:
         later = now_utc() + timedelta(seconds=wait_seconds(error, attempts))
         release(mainstem, partition_id, token, error=str(error), attempts=attempts, not_before=later)
+        return later
     elif isinstance(error, Restart) and restarts <= RESTARTS:
         release(mainstem, partition_id, token, error=str(error), restarts=restarts, cursor=row["start"])
     else:
         release(mainstem, partition_id, token, state="failed", error=str(error))
-
-
-def release(mainstem: Mainstem, partition_id: int, token: UUID, **changes: Any) -> None:
-    """Let others have a partition, if it is still held by ``token``."""
-    with writing(mainstem.engine) as connection:
-        connection.execute(
-            PARTITION.update()
-            .where(PARTITION.c.id == partition_id, PARTITION.c.lease_token == token)
-            .values(lease_token=None, lease_until=None, **changes)
-        )
+    return None

@@ -30,8 +30,9 @@ from core.host import Host
 from core.services import leases, partitions, syncing
 from core.services.closing import close
 from core.services.connecting import archive, connect, delete, disconnect, reconnect
+from core.services.leases import claim
 from core.services.mainstem import Mainstem
-from core.services.partitions import advance, claim
+from core.services.partitions import advance
 from core.services.planning import plan
 from core.services.sources import now_utc
 from tests.services.conftest import CONFIG, counts, emails, open_mainstem, rows, run
@@ -279,6 +280,23 @@ def test_two_processes_share_a_run_and_its_limit(mainstem: Mainstem, other: Main
     assert most == 2
     assert set(watched.count().values()) == {1}
     assert counts(syncing.progress(first, run_id))["user"] == {"read": 48, "created": 48}
+
+
+def test_who_had_to_wait_goes_on_while_others_read(mainstem: Mainstem, source: int, vendor: Vendor):
+    done = threading.Event()
+
+    def before(partition: str, page: int) -> None:
+        if partition == "user/b":
+            assert done.wait(30)
+        elif page == 2:
+            done.set()
+
+    vendor.data = {"user/a": [user(n) for n in range(6)], "user/b": [user(9)]}
+    vendor.before = before
+    vendor.errors["user/a", 1] = [Retry("Acme is busy", after=0.2)]
+    run_id = planned(mainstem, source)
+    assert not advance(mainstem, run_id, threads=2)
+    assert {row["state"] for row in rows(mainstem.engine, PartitionRow)} == {"done"}
 
 
 def test_of_two_planners_one_plans(mainstem: Mainstem, other: Mainstem, source: int, vendor: Vendor):
