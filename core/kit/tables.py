@@ -79,7 +79,7 @@ class Tables:
         names: dict[UUID, str] = {}
         for row in sorted(links, key=lambda row: (row["object"], row["remote_id"])):
             names.setdefault(row["entity_id"], f"{row['object']} {row['remote_id']}")
-        known = names | {row["id"]: f"{row['object']} {row['remote_id']}" for row in links}
+        records = {row["id"]: f"{row['object']} {row['remote_id']}" for row in links}
         said: Snapshot = {
             "link": [
                 f"{row['object']} {row['remote_id']} is {names[row['entity_id']]}{' gone' if row['deleted_at'] else ''}"
@@ -92,7 +92,10 @@ class Tables:
             if model in _ENTITIES:
                 rows = [row | {"is": names[row["id"]]} for row in rows if row["id"] in names]
             said[table_of(model).name] = [
-                ", ".join(f"{key}={known.get(value, value)!r}" for key, value in _said(row)) for row in rows
+                ", ".join(
+                    f"{key}={(records if 'link_id' in key else names).get(value, value)!r}" for key, value in said
+                )
+                for said in map(_said, rows)
             ]
         return {table: sorted(rows) for table, rows in said.items()}
 

@@ -176,7 +176,7 @@ def listening() -> Iterator[list[str]]:
 
 
 def outcome(call: Any, **arguments: Any) -> Any:
-    """Return what ``call`` answers, or the :class:`SourceError` that it raises."""
+    """Return what ``call`` answers to ``arguments``, or the :class:`SourceError` that it raises."""
     try:
         return call(**arguments)
     except SourceError as error:

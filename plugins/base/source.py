@@ -60,10 +60,12 @@ class DataSource(SourceSpecs):
     Attributes:
         manifest: What the plugin declares.
         streams: What it reads, in any order.
+        exempt: Rules of the contract (docs/rules.md) that do not concern it, each with the reason.
     """
 
     manifest: Manifest
     streams: tuple[Stream, ...] = ()
+    exempt: Mapping[str, str] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Mark what overrides a hook: pluggy passes over an unmarked override in silence."""

@@ -42,6 +42,11 @@ class Intercom(DataSource):
     """Reads one Intercom workspace."""
 
     manifest = MANIFEST
+    exempt = {
+        "attributes_declared": "Intercom puts attributes of its own, such as “Copilot used”, among the custom ones of a "
+        "conversation, and lists them nowhere",
+        "fields_shown": "the people of the sandbox use no mobile app",
+    }
     streams = (Contacts(), Companies(), Conversations(), Tickets(), Articles(), Collections())
 
     def connect(self, account: Account, answers: Mapping[str, str]) -> Connected | Redirect | Rejected:
@@ -97,6 +102,7 @@ class Intercom(DataSource):
             webhook_url=options.webhook_url,
             faults=options.faults,
             examples=Path(options.examples) if options.examples else None,
+            ties=options.ties,
         )
         # A property fulfils the protocol's attribute, which mypy takes for a settable one.
         return cast(Sandbox, sandbox.Sandbox(own))

@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-from core.kit.rules import connecting, declaring, reading, keeping, failing, calling, presenting  # noqa: F401, I001
+from importlib import import_module
+
+for _topic in ("connecting", "declaring", "reading", "failing", "keeping", "calling", "presenting"):
+    import_module(f"{__name__}.{_topic}")

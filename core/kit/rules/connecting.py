@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from functools import cache
+from typing import Any
 
 from marshmallow import Schema, fields
 
@@ -44,15 +47,21 @@ def quiet_import(trial: Trial) -> None:
     module = type(trial.plugin).__module__
     if module == "__main__":
         raise NotApplicable("the plugin's class is in no module that can be imported")
+    if complaint := _import(module):
+        raise Broken(f"importing {module}: {complaint}")
+
+
+@cache
+def _import(module: str) -> str:
+    """Import a module in a process of its own; return what is wrong with that, or nothing."""
     found = subprocess.run(
         [sys.executable, "-c", _LISTEN, module],
-        env={"PYTHONPATH": ":".join(path or "." for path in sys.path)},
+        env={"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    if found.returncode:
-        raise Broken(f"importing {module}: {(found.stderr.strip().splitlines() or ['it fails'])[-1]}")
+    return (found.stderr.strip().splitlines() or ["it fails"])[-1] if found.returncode else ""
 
 
 @rule("needed", breaks="`connect` returns the token in `Connected.settings` as a date object.", after=("loads",))
@@ -92,7 +101,7 @@ def rejects(trial: Trial) -> None:
 
 
 def _secret_fields(schema: Schema) -> set[str]:
-    declared: dict[str, fields.Field] = schema.fields
+    declared: dict[str, fields.Field[Any]] = schema.fields
     secret = {key for key, spec in declared.items() if spec.metadata.get("secret")}
     return secret or set(declared)
 
@@ -123,6 +132,6 @@ def consents(trial: Trial) -> None:
     if connected.remote_id != trial.usual.connected.remote_id:
         raise Broken("by consent the account has another remote_id than by credentials")
     for query in ({"error": "access_denied"}, {"code": "wrong"}):
-        found = outcome(trial.usual.consent, change=lambda _, query=query: query)  # type: ignore[misc]
+        found = outcome(trial.usual.consent, change=lambda _, query=query: query)
         if not isinstance(found, Rejected) or not found.errors:
             raise Broken(f"connect must answer the callback {query} with Rejected, not {found!r}")

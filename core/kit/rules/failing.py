@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,29 +27,35 @@ class Call:
     Attributes:
         label: For messages.
         make: Makes it, with a plugin and a session that are fresh.
+        world: Returns the world in which it can be made again: a scroll needs a sandbox that has none open.
         requests: How many requests it sends.
     """
 
     label: str
-    make: Callable[[], Any]
-    requests: int
+    make: Callable[[World], Any]
+    world: Callable[[], World]
+    requests: int = 0
 
 
-def calls(trial: Trial, world: World) -> list[Call]:
-    """Return the hooks that read, and the first two pages of each object."""
-    found: list[tuple[str, Callable[[], Any]]] = [
-        ("field_schema", lambda: world.source().field_schema(account=world.account)),
-        ("plan_sync", lambda: world.plan()),
+def calls(trial: Trial) -> list[Call]:
+    """Return the hooks that ask the vendor, among them the first two pages of each object."""
+    found = [
+        Call("field_schema", lambda world: world.source().field_schema(account=world.account), lambda: trial.usual),
+        Call("plan_sync", lambda world: world.plan(), lambda: trial.usual),
     ]
     if trial.manifest.teams:
-        found.append(("import_team", lambda: world.source().import_team(account=world.account)))
-    found += [(_label(step), _page(world, step)) for step in _first_steps(trial)]
-    return [call for label, make in found if (call := _measured(world, label, make)).requests]
+        team = Call("import_team", lambda world: world.source().import_team(account=world.account), lambda: trial.usual)
+        found.append(team)
+    found += [
+        Call(_label(step), _page(step), trial.world if step.partition.unbroken else lambda: trial.usual)
+        for step in _first_steps(trial)
+    ]
+    return [call for given in found if (call := _measured(given)).requests]
 
 
-def _page(world: World, step: Step) -> Callable[[], Any]:
+def _page(step: Step) -> Callable[[World], Any]:
     cursor = stored(step.cursor)
-    return lambda: world.source().sync(account=world.account, partition=step.partition, cursor=cursor)
+    return lambda world: world.source().sync(account=world.account, partition=step.partition, cursor=cursor)
 
 
 def _label(step: Step) -> str:
@@ -64,20 +70,23 @@ def _first_steps(trial: Trial) -> Iterator[Step]:
             yield step
 
 
-def _measured(world: World, label: str, make: Callable[[], Any]) -> Call:
+def _measured(call: Call) -> Call:
+    world = call.world()
+    world.connected  # noqa: B018 (connects)
     before = len(world.wire.sent)
-    make()
-    return Call(label, make, len(world.wire.sent) - before)
+    call.make(world)
+    return replace(call, requests=len(world.wire.sent) - before)
 
 
 def _broken(trial: Trial, fault: Fault, times: int | None = None) -> Iterator[tuple[str, Any, float]]:
     """Break the first and the last request of each call; yield where, what came of it, and the seconds slept."""
-    world = trial.usual
-    for call in calls(trial, world):
+    for call in calls(trial):
         for first in sorted({1, call.requests}):
+            world = call.world()
+            world.connected  # noqa: B018 (connects, before anything breaks)
             struck = world.wire.struck
             with world.wire.breaking(fault, first, times), hurried() as slept:
-                found = outcome(call.make)
+                found = outcome(call.make, world=world)
             if world.wire.struck > struck:
                 yield f"{call.label}, request {first} of {call.requests}", found, sum(slept)
 
@@ -146,7 +155,9 @@ def refusals(trial: Trial) -> None:
             raise Broken(f"{where}: answered with 403, and {_did(found)}: it will never work, raise Refused")
 
 
-@rule("needed", breaks="A cursor that the vendor has forgotten raises Refused: the partition fails.", after=("resumable",))
+@rule(
+    "needed", breaks="A cursor that the vendor has forgotten raises Refused: the partition fails.", after=("resumable",)
+)
 def lost_cursor(trial: Trial) -> None:
     """A cursor that the vendor no longer knows raises Restart or Retry.
 

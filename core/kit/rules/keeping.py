@@ -14,6 +14,7 @@ from core.contract.types import Page, Rejected
 from core.kit.rule import Broken, NotApplicable, rule
 from core.kit.rules.failing import calls
 from core.kit.trial import Trial, listening, outcome
+from core.kit.wire import Fault
 from core.kit.world import World
 
 PAGE_BYTES = 8_000_000
@@ -96,10 +97,13 @@ def _failures(trial: Trial, world: World) -> Iterator[tuple[str, str]]:
     if wrong:
         found = outcome(world.source().connect, account=world.draft, answers=wrong)
         yield "the answer to wrong credentials", str(found.errors) if isinstance(found, Rejected) else _told(found)
-    for call in calls(trial, world):
-        for fault in ("401", "403", "429", "500", "reset", "garbage"):
-            with world.wire.breaking(fault):  # type: ignore[arg-type]
-                found = outcome(call.make)
+    faults: tuple[Fault, ...] = ("401", "403", "429", "500", "reset", "garbage")
+    for call in calls(trial):
+        for fault in faults:
+            again = call.world()
+            again.connected  # noqa: B018 (connects, before anything breaks)
+            with again.wire.breaking(fault):
+                found = outcome(call.make, world=again)
             yield f"the error of {call.label} after {fault}", _told(found)
 
 

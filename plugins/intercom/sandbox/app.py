@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from core.contract.types import WebhookRequest
 from plugins.intercom.sandbox import oauth
 from plugins.intercom.sandbox.clock import Clock
 from plugins.intercom.sandbox.errors import ApiError
@@ -65,7 +66,10 @@ class Sandbox:
         credentials: what the API accepts, `{"access_token": "…"}`.
         client_id, client_secret: of the OAuth app.
         store: the workspace; its methods change it.
+        searches: POST requests that change nothing in the workspace.
     """
+
+    searches = frozenset({"/contacts/search", "/conversations/search", "/tickets/search", "/auth/eagle/token"})
 
     def __init__(self, options: SandboxOptions) -> None:
         """Raises FaultError for faults that are not understood."""
@@ -92,6 +96,25 @@ class Sandbox:
             "INTERCOM_CLIENT_ID": self.client_id,
             "INTERCOM_CLIENT_SECRET": self.client_secret,
         }
+
+    def deliveries(self) -> list[WebhookRequest]:
+        """Change something of every kind that webhooks tell of, and return what Intercom would send."""
+        store = self.store
+        before = len(store.webhooks.log)
+        contact, *others = (found.fields["id"] for found, _ in zip(store.contacts, range(4), strict=False))
+        new = store.create_contact(email="new@example.com", name="Nell New")
+        lead = store.create_contact(role="lead", name="Lee Lead")
+        store.update_contact(new, name="Nell Newer")
+        store.tag_contact(others[0], next(iter(store.tags)))
+        store.merge_contacts(lead, others[1])
+        conversation = store.start_conversation(new, "Hello")
+        store.reply(conversation, new, "Is anybody there?")
+        store.close(conversation)
+        store.update_company(store.create_company("Newly Founded"), industry="Kits")
+        store.update_article(next(iter(store.articles)), title="A better title")
+        store.delete_contact(others[2])
+        store.update_contact(contact, phone="+49301234567")
+        return [WebhookRequest(told.headers, told.body) for told in list(store.webhooks.log)[before:]]
 
     def serve(self, host: str, port: int) -> None:
         """Serve until SIGTERM or SIGINT; does not return."""
