@@ -24,10 +24,11 @@ from sqlalchemy import exists, func, select
 
 from core import logs
 from core.db.bulk import table_of
-from core.db.models import DataSource, Partition, Run, WebhookDelivery
+from core.db.models import DataSource, Partition, Run
 from core.runtime.valkey import redis_url
 from core.services import inbox, syncing
 from core.services.closing import close
+from core.services.draining import drain, to_drain
 from core.services.leases import is_due, is_free
 from core.services.mainstem import Mainstem
 from core.services.partitions import advance
@@ -35,7 +36,6 @@ from core.services.planning import plan
 from core.services.sources import now_utc
 
 SOURCE, RUN, PARTITION = table_of(DataSource), table_of(Run), table_of(Partition)
-DELIVERY = table_of(WebhookDelivery)
 
 QUEUES = ("webhooks", "sync", "chores")
 """In the order in which a worker serves them."""
@@ -143,10 +143,16 @@ def ring_for_webhooks(mainstem: Mainstem, source_id: int) -> None:
 
 
 def drain_webhooks(source_id: int) -> None:
-    """Job: work off the stored deliveries of a data source."""
+    """Job: work off the stored deliveries of a data source for a while, then make room for others."""
     mainstem = _mainstem()
     _answer(mainstem, "drain_webhooks", source_id)
-    inbox.drain(mainstem, source_id)
+    began = time.monotonic()
+    drain(mainstem, source_id, seconds=SLICE_SECONDS)
+    # What came between the last look and the end of the lease has been turned away.
+    if to_drain(mainstem, source_id):
+        # Where deliveries never end they go on behind the syncs, which would otherwise wait for ever.
+        queue = "sync" if time.monotonic() - began >= SLICE_SECONDS else "webhooks"
+        ring(mainstem, "drain_webhooks", queue, source_id, once=True)
 
 
 def tick_seconds(mainstem: Mainstem) -> float:
@@ -173,12 +179,7 @@ def tick(mainstem: Mainstem) -> None:
         overdue = connection.scalars(
             select(SOURCE.c.id).where(SOURCE.c.state == "connected", SOURCE.c.next_sync_at <= now)
         ).all()
-        unread = exists().where(
-            DELIVERY.c.source_id == SOURCE.c.id, DELIVERY.c.state == "pending", is_due(DELIVERY, now)
-        )
-        reachable = (SOURCE.c.state == "connected", is_free(SOURCE, now))
-        to_drain = connection.scalars(select(SOURCE.c.id).where(*reachable, unread)).all()
-    for source_id in to_drain:
+    for source_id in to_drain(mainstem):
         ring_for_webhooks(mainstem, source_id)
     for run_id in queued:
         ring(mainstem, "plan_run", "sync", run_id, once=True)
@@ -188,6 +189,7 @@ def tick(mainstem: Mainstem) -> None:
         close(mainstem, run_id)
     for source_id in overdue:
         start_sync(mainstem, source_id)
+    inbox.purge(mainstem)
 
 
 def run_worker(mainstem: Mainstem, processes: int = 1) -> None:

@@ -387,6 +387,7 @@ class Page:
         merged: Pairs (gone, survivor) that the vendor merged.
         deleted: What the vendor no longer has.
         expected: The vendor's own count of the whole partition, if it tells.
+        roster: All users and teams, where webhooks told that they changed.
     """
 
     records: Sequence[Record | Refusal] = ()
@@ -395,6 +396,7 @@ class Page:
     merged: Sequence[tuple[Ref, Ref]] = ()
     deleted: Sequence[Ref] = ()
     expected: int | None = None
+    roster: Roster | None = None
 
 
 @dataclass(frozen=True, slots=True)

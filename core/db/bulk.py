@@ -149,3 +149,16 @@ def after(statement: Select[Any], columns: Sequence[ColumnElement[Any]], positio
         and_(*(columns[j] == position[j] for j in range(i)), columns[i] > position[i]) for i in range(len(columns))
     ]
     return statement.where(or_(*alternatives))
+
+
+def insert_from(
+    connection: Connection, table: Table, columns: Sequence[str], query: Select[Any], returning: Column[Any]
+) -> Sequence[Any]:
+    """Insert the rows of ``query`` that violate no unique constraint, in one statement.
+
+    Returns:
+        The value of ``returning`` of each row that was inserted.
+    """
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table).from_select(list(columns), query).on_conflict_do_nothing().returning(returning)
+    return connection.scalars(statement).all()

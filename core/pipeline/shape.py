@@ -118,7 +118,7 @@ class Shaper:
         return self._objects[item.object].record(item)
 
     def _refuse(self, batch: Batch, item: Record | Refusal, reason: str) -> None:
-        payload, text = _storable(item.payload)
+        payload, text = storable(item.payload)
         row_id = refusal_id(self._policy.source_id, item.object, str(item.remote_id), text)
         batch.refused[row_id] = {
             "id": row_id,
@@ -299,7 +299,7 @@ def _scrub(value: Any) -> Any:
     return value
 
 
-def _storable(payload: JSON) -> tuple[Any, str]:
+def storable(payload: JSON) -> tuple[Any, str]:
     """Return what can be kept of a payload that may be anything, and a text that tells it from others."""
     text = repr(_scrub(payload))[:100_000]
     try:

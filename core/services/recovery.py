@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 
 from sqlalchemy import RowMapping
 
@@ -24,14 +25,20 @@ def wait_seconds(error: Retry, attempts: int) -> float:
     return min(2.0**attempts, LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 -- spreads retries, no secret
 
 
-def needs_attention(mainstem: Mainstem, source_id: int, error: str) -> None:
-    """Stop a data source whose credentials are dead until an admin reconnects it."""
+def needs_attention(mainstem: Mainstem, source_id: int, error: str, connected_at: datetime | None = None) -> None:
+    """Stop a data source whose credentials are dead until an admin reconnects it.
+
+    Args:
+        mainstem: The system.
+        source_id: The data source.
+        error: What is wrong, for the admin.
+        connected_at: When the credentials were given that are dead; later ones are not meant.
+    """
+    theirs = [SOURCE.c.id == source_id, SOURCE.c.state == "connected"]
+    if connected_at is not None:
+        theirs.append(SOURCE.c.connected_at == connected_at)
     with writing(mainstem.engine) as connection:
-        connection.execute(
-            SOURCE.update()
-            .where(SOURCE.c.id == source_id, SOURCE.c.state == "connected")
-            .values(state="needs_attention", error=error)
-        )
+        connection.execute(SOURCE.update().where(*theirs).values(state="needs_attention", error=error))
 
 
 def pause(mainstem: Mainstem, source: RowMapping, run_id: int, error: str) -> None:
