@@ -158,17 +158,19 @@ def identities(session: Session, kind: Entity, id: UUID) -> Sequence[Identity]:
 
 def remote_ids(session: Session, id: UUID, sources: Mapping[int, DataSource], host: Host) -> list[RemoteId]:
     """Return which objects of which data sources an entity is."""
-    links = session.scalars(
-        select(Link).where(Link.entity_id == id).order_by(Link.source_id, Link.object, Link.remote_id)
+    rows = session.execute(
+        select(Link.source_id, Link.object, Link.remote_id, Link.deleted_at)
+        .where(Link.entity_id == id)
+        .order_by(Link.source_id, Link.object, Link.remote_id)
     )
     return [
         RemoteId(
-            source=sources.get(link.source_id),
-            object=object_label(host, sources.get(link.source_id), link.object),
-            remote_id=link.remote_id,
-            deleted_at=link.deleted_at,
+            source=sources.get(source_id),
+            object=object_label(host, sources.get(source_id), object),
+            remote_id=remote_id,
+            deleted_at=deleted_at,
         )
-        for link in links
+        for source_id, object, remote_id, deleted_at in rows
     ]
 
 

@@ -128,4 +128,5 @@ def _select(query: Query) -> Select[Organization]:
     if query.state != "all":
         archived = Organization.archived_at
         rows = rows.where(archived.is_(None) if query.state == "active" else archived.is_not(None))
-    return rows.where(*people.matches(query.text, (Organization.domain,), (Organization.name,)))
+    columns, names = (Organization.domain,), (Organization.name,)
+    return rows.where(*(people.begins(word, columns, names) for word in people.words(query.text)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
@@ -16,6 +16,10 @@ from core.services import entities, paging
 from core.services.errors import NotFound
 
 State = Literal["active", "archived", "all"]
+Text: TypeAlias = InstrumentedAttribute[str | None]
+
+WORDS = 8
+"""Further words of a search are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +133,18 @@ def organizations_of(session: Session, ids: Iterable[UUID]) -> dict[UUID, list[O
     return {id: list(organizations.values()) for id, organizations in found.items()}
 
 
-def matches(
-    text: str, columns: Iterable[InstrumentedAttribute[str | None]], names: Iterable[InstrumentedAttribute[str | None]]
-) -> list[ColumnElement[bool]]:
-    """Return the conditions that each word of a search begins one of ``columns``, or a word within one of ``names``."""
-    columns, names = list(columns), list(names)
-    return [
-        or_(
-            *(column.istartswith(form, autoescape=True) for form in _forms(word) for column in columns + names),
-            *(name.icontains(f" {form}", autoescape=True) for form in _forms(word) for name in names),
-        )
-        for word in text.split()[:8]
-    ]
+def words(text: str) -> list[str]:
+    """Return what a search asks for, word by word."""
+    return text.split()[:WORDS]
+
+
+def begins(word: str, columns: Iterable[Text], names: Iterable[Text]) -> ColumnElement[bool]:
+    """Return the condition that ``word`` begins one of ``columns``, or a word within one of ``names``."""
+    forms, names = _forms(word), list(names)
+    return or_(
+        *(column.istartswith(form, autoescape=True) for form in forms for column in (*columns, *names)),
+        *(name.icontains(f" {form}", autoescape=True) for form in forms for name in names),
+    )
 
 
 def _forms(word: str) -> set[str]:
@@ -167,9 +171,14 @@ def _select(query: Query) -> Select[Person]:
             Link.deleted_at.is_(None),
         )
         rows = rows.where(theirs.exists())
-    return rows.where(
-        *matches(query.text, (Person.email, Person.phone, Person.external_id), (Person.first_name, Person.last_name))
-    )
+    return rows.where(*map(_found_by, words(query.text)))
+
+
+def _found_by(word: str) -> ColumnElement[bool]:
+    if "@" in word:
+        # Emails are kept in lower case: without a function around the column an index can be used.
+        return Person.email.startswith(word.lower(), autoescape=True)
+    return begins(word, (Person.email, Person.phone, Person.external_id), (Person.first_name, Person.last_name))
 
 
 def _activities(person: UUID) -> Select[Activity]:

@@ -22,7 +22,7 @@ TITLES = {
     409: "This cannot be done now",
     413: "That is too much at once",
     500: "Something went wrong on our side",
-    503: "The database is out of reach",
+    503: "The database does not answer as it should",
 }
 ADVICE = {
     400: "Go back, reload the page and try again.",
@@ -32,7 +32,7 @@ ADVICE = {
     409: "Go back and look at the present state.",
     413: "Send less than a megabyte.",
     500: "Try again in a minute. If it stays, look into the server's log for this moment.",
-    503: "Check that the database runs; «mainstem doctor» says what is wrong and how to mend it.",
+    503: "Check that it runs and is migrated: «mainstem doctor» says what is wrong and how to mend it.",
 }
 STATUS: dict[type[ServiceError], int] = {NotFound: 404, Conflict: 409, Invalid: 400}
 
@@ -61,7 +61,7 @@ def _service(error: ServiceError) -> ResponseReturnValue:
 
 
 def _database(error: OperationalError) -> ResponseReturnValue:
-    log.error("database out of reach: %s", error.orig)
+    log.error("the database failed at %s %s: %s", request.method, request.path, error.orig)
     return _page(503)
 
 

@@ -21,7 +21,8 @@ POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
-YEAR = 365 * 24 * 3600
+DAY = 24 * 3600
+YEAR = 365 * DAY
 
 
 def install(app: Flask) -> None:
@@ -49,8 +50,11 @@ def install(app: Flask) -> None:
         if secure:
             headers["Strict-Transport-Security"] = f"max-age={YEAR}"
         if request.endpoint == "static":
-            if "v" in request.args:
-                headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+            # Style sheets name their fonts without a version.
+            headers["Cache-Control"] = f"public, max-age={YEAR}, immutable" if "v" in request.args else f"max-age={DAY}"
+            if response.status_code == 304:
+                # Werkzeug opens the file of an unchanged answer too, and leaves it open.
+                response.close()
         elif "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"
         return response

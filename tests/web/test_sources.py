@@ -25,6 +25,7 @@ def test_without_data_sources_the_list_tells_how_to_connect_one(owner: FlaskClie
     page = text(owner.get("/", follow_redirects=True))
     assert "No data source is connected" in page
     assert "mainstem sources connect desk --config desk.json" in page
+    assert '{"credentials": {"token": "…"}}' in page
 
 
 def test_the_list_shows_state_counts_and_last_run(factory: Factory, owner: FlaskClient):
