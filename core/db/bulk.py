@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import (
@@ -123,7 +123,7 @@ def rows_in(
     key: Column[Any] | ColumnElement[Any],
     values: Collection[Any],
     *where: ColumnElement[bool],
-    lock: bool = False,
+    lock: Literal["update", "share"] | None = None,
 ) -> Sequence[Row[Any]]:
     """Return the rows whose ``key`` is among ``values``, in one statement.
 
@@ -133,13 +133,14 @@ def rows_in(
         key: An indexed column.
         values: Any number; none gives no rows and costs nothing.
         where: Further conditions.
-        lock: Lock the rows in order of ``key`` until the transaction ends (SQLite: the whole database is locked).
+        lock: Lock the rows in order of ``key`` until the transaction ends: for ``"update"``, or only against updates
+            by others (SQLite: the whole database is locked).
     """
     if not values:
         return ()
     statement = select(*columns).where(key.in_(values), *where)
     if lock:
-        statement = statement.order_by(key).with_for_update()
+        statement = statement.order_by(key).with_for_update(read=lock == "share")
     return connection.execute(statement).all()
 
 

@@ -34,7 +34,8 @@ _RETRIES = 10
 Counts = Mapping[str, Mapping[str, int]]
 """By object: how many records were ``read, created, updated, unchanged, skipped, rejected, merged``."""
 
-_RETRYABLE = ("deadlock", "serialize", "database is locked", "duplicate key")
+_DEADLOCK_OR_CONFLICT = ("40P01", "40001")
+"""PostgreSQL's error codes of a transaction that only has to be tried again."""
 
 
 def apply_page(
@@ -62,9 +63,14 @@ def apply_page(
         except Stale:
             continue
         except DBAPIError as error:
-            if attempt == _RETRIES - 1 or not any(text in str(error.orig) for text in _RETRYABLE):
+            if attempt == _RETRIES - 1 or not _may_be_tried_again(error):
                 raise
     raise RuntimeError("The page could not be applied: others kept changing the same people")
+
+
+def _may_be_tried_again(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlstate", None)
+    return code in _DEADLOCK_OR_CONFLICT or "database is locked" in str(error.orig)
 
 
 class _Application:
@@ -144,12 +150,12 @@ class _Application:
         return identities
 
     def _merged_links(self, kind: Kind) -> list[tuple[UUID, UUID]]:
-        pairs = [tuple(self._id(ref) for ref in pair) for pair in self._page.merged]
-        return [
-            (gone, survivor)
-            for gone, survivor in pairs
-            if (link := self._links.get(gone)) and self._links.get(survivor) and self._kinds[link.object] == kind
-        ]
+        pairs = []
+        for gone, survivor in self._page.merged:
+            one, other = self._links.get(self._id(gone)), self._links.get(self._id(survivor))
+            if one and other and self._kinds[one.object] == kind and not one.is_apart_from(other):
+                pairs.append((one.id, other.id))
+        return pairs
 
     def _id(self, ref: Ref) -> UUID:
         return link_id(self._policy.source_id, ref.object, ref.remote_id)
@@ -171,7 +177,7 @@ class _Application:
             return
         now, merged = self._policy.now, {self._id(gone) for gone, _ in self._page.merged}
         ids = [link.id for link in stored]
-        self._connection.execute(LINK.update().where(LINK.c.id.in_(ids)).values(deleted_at=now, content_hash=None))
+        self._connection.execute(LINK.update().where(LINK.c.id.in_(ids)).values(deleted_at=now))
         if self._policy.archive_deleted:
             self._archive([link.entity_id for link in stored if link.id not in merged])
 
@@ -191,9 +197,9 @@ class _Application:
         rows = [refused[id] for id in sorted(refused)]
         update = ("reason", "payload", "refused_at", "resolved_at")
         upsert(self._connection, REFUSED, rows, update=update)
-        taken: dict[str, list[str]] = {}
-        for record in self._batch.records:
-            taken.setdefault(record.object, []).append(record.remote_id)
+        taken = {key: set(ids) for key, ids in self._batch.accepted.items()}
+        for ref in self._page.deleted:
+            taken.setdefault(ref.object, set()).add(ref.remote_id)
         if not taken:
             return
         theirs = or_(*(and_(REFUSED.c.object == key, REFUSED.c.remote_id.in_(ids)) for key, ids in taken.items()))

@@ -8,16 +8,17 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Table, func, select
+from sqlalchemy import Connection, Row, Table
 
 from core.db.bulk import insert_missing, rows_in, table_of, upsert
 from core.db.models import Identity, Organization, Person
+from core.pipeline.groups import Groups
 from core.pipeline.ids import identity_id
 from core.pipeline.links import LINK, Links
 from core.pipeline.merges import merge_entities
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaped
-from core.pipeline.values import Values, absorb, take_in
+from core.pipeline.values import Values, Version, absorb, take_in
 
 IDENTITY = table_of(Identity)
 
@@ -89,7 +90,8 @@ def without_match(
     connection: Connection, entities: EntityTable, records: Sequence[Shaped], links: Links, policy: Policy
 ) -> set[UUID]:
     """Return the links of the records that belong to nobody who is already here."""
-    keys = {r.link_id: shared_keys(entities.kind, r, policy) for r in records if links.get(r.link_id) is None}
+    unread = [r for r in records if (link := links.get(r.link_id)) is None or link.content_hash is None]
+    keys = {record.link_id: shared_keys(entities.kind, record, policy) for record in unread}
     wanted = {id for claimed in keys.values() for id in claimed}
     known = {row.id for row in rows_in(connection, [IDENTITY.c.id], IDENTITY.c.id, wanted)}
     return {link for link, claimed in keys.items() if not known.intersection(claimed)}
@@ -140,12 +142,13 @@ class Matcher:
         groups = Groups()
         claims: dict[UUID, dict[str, Any]] = {}
         for record in records:
-            entity_id = self._links[record.link_id].entity_id
-            groups.add(entity_id)
-            self._keys[record.link_id] = keys = shared_keys(self._entities.kind, record, self._policy)
-            for id, (type_, value) in keys.items():
-                row = {"id": id, "kind": self._entities.kind, "type": type_, "value": value, "entity_id": entity_id}
-                claims.setdefault(id, row)
+            link = self._links[record.link_id]
+            groups.add(link.entity_id)
+            keys = shared_keys(self._entities.kind, record, self._policy)
+            self._keys[link.id] = {id: key for id, key in keys.items() if id.hex not in link.apart_from}
+            for id, (type_, value) in self._keys[link.id].items():
+                row = {"id": id, "kind": self._entities.kind, "type": type_, "value": value}
+                claims.setdefault(id, row | {"entity_id": link.entity_id})
         insert_missing(self._connection, IDENTITY, [claims[id] for id in sorted(claims)])
         rows = rows_in(self._connection, [IDENTITY.c.id, IDENTITY.c.entity_id], IDENTITY.c.id, claims)
         owners: dict[UUID, UUID] = {row.id: row.entity_id for row in rows}
@@ -159,7 +162,7 @@ class Matcher:
 
     def _read(self, groups: Groups) -> dict[UUID, Row[Any]]:
         table = self._entities.table
-        rows = rows_in(self._connection, [table], table.c.id, groups.members(), lock=True)
+        rows = rows_in(self._connection, [table], table.c.id, groups.members(), lock="update")
         if any(row.merged_into is not None for row in rows):
             raise Stale
         return {row.id: row for row in rows}
@@ -167,10 +170,10 @@ class Matcher:
     def _survivors(self, groups: Groups, present: Mapping[UUID, Row[Any]]) -> dict[UUID, Entity]:
         """Return the entity that each id stands for from now on; the elder one survives."""
         survivors: dict[UUID, Entity] = {}
-        written_at = self._written_at(present)
+        written = self._written(present)
         pairs: list[tuple[Entity, Entity]] = []
         for members in groups.sets():
-            candidates = [self._entity(id, present.get(id), written_at.get(id)) for id in members]
+            candidates = [self._entity(id, present.get(id), written.get(id)) for id in members]
             candidates.sort(key=lambda entity: (entity.row is None, entity.is_stub, entity.created_at, entity.id))
             survivor, *others = candidates
             for entity in others:
@@ -194,24 +197,17 @@ class Matcher:
         # An unsubscribe wins over everything, whichever of the two it was made on.
         for channel, subscribed in absorbed.subscribed.items():
             survivor.subscribed[channel] = survivor.subscribed[channel] and subscribed
-        survivor.values.written_at = max(
-            (at for at in (survivor.values.written_at, absorbed.values.written_at) if at), default=None
-        )
-        survivor.values.changed = True
 
-    def _written_at(self, present: Mapping[UUID, Row[Any]]) -> dict[UUID, datetime]:
-        """Return the vendor's time of what this data source last wrote to each entity."""
+    def _written(self, present: Mapping[UUID, Row[Any]]) -> dict[UUID, Version]:
+        """Return what this data source last wrote to each entity."""
         known = [id for id, row in present.items() if not row.stub]
-        if not known:
-            return {}
-        statement = (
-            select(LINK.c.entity_id, func.max(LINK.c.remote_updated_at))
-            .where(LINK.c.entity_id.in_(known), LINK.c.source_id == self._policy.source_id)
-            .group_by(LINK.c.entity_id)
-        )
-        return {row[0]: row[1] for row in self._connection.execute(statement)}
+        columns = [LINK.c.entity_id, LINK.c.remote_updated_at, LINK.c.id]
+        theirs = (LINK.c.source_id == self._policy.source_id, LINK.c.remote_updated_at.is_not(None))
+        rows = rows_in(self._connection, columns, LINK.c.entity_id, known, *theirs)
+        versions = sorted((row.remote_updated_at, row.id, row.entity_id) for row in rows)
+        return {entity_id: (at, link) for at, link, entity_id in versions}
 
-    def _entity(self, id: UUID, row: Row[Any] | None, written_at: datetime | None) -> Entity:
+    def _entity(self, id: UUID, row: Row[Any] | None, written: Version | None) -> Entity:
         if row is None or row.stub:
             subscribed: dict[str, bool] = {
                 channel: self._policy.permissions.get(channel, False) for channel in self._entities.permissions
@@ -221,7 +217,7 @@ class Matcher:
             return Entity(id, values, subscribed, None, created_at, row)
         given = {key: value for key in self._entities.columns if (value := row._mapping[key]) is not None}
         values = Values(
-            {**given, **row.fields}, dict(row.lineage), row.initial_source_id, is_new=False, written_at=written_at
+            {**given, **row.fields}, dict(row.lineage), row.initial_source_id, is_new=False, written=written
         )
         held: dict[str, bool] = {
             channel: row._mapping[f"{channel}_subscribed"] for channel in self._entities.permissions
@@ -239,6 +235,10 @@ class Matcher:
                     entity.subscribed[channel] = allowed
             elif link.content_hash is None:
                 self.merged.add(record.link_id)
+            if link.deleted_at is not None and link.deleted_at == entity.archived_at:
+                # It was archived because this record was deleted, and here the record is again.
+                entity.archived_at = None
+                entity.values.changed = True
             take_in(entity.values, record, self._policy)
             self.outcome[record.link_id] = "created" if is_new else self._kept_or_updated(entity)
 
@@ -308,32 +308,3 @@ def make_stubs(connection: Connection, entities: EntityTable, ids: Iterable[UUID
         "updated_at": policy.now,
     }
     insert_missing(connection, entities.table, [row | {"id": id} for id in sorted(ids)])
-
-
-class Groups:
-    """Sets of ids that turned out to be one (union-find)."""
-
-    def __init__(self) -> None:
-        self._parent: dict[UUID, UUID] = {}
-
-    def add(self, id: UUID) -> UUID:
-        """Return the representative of ``id``, which is put in when it is new."""
-        parent = self._parent.setdefault(id, id)
-        while parent != id:
-            id, parent = parent, self._parent[parent]
-        return id
-
-    def join(self, one: UUID, other: UUID) -> None:
-        """Put both into one set."""
-        self._parent[self.add(one)] = self.add(other)
-
-    def members(self) -> list[UUID]:
-        """Return all ids."""
-        return list(self._parent)
-
-    def sets(self) -> list[list[UUID]]:
-        """Return the sets."""
-        sets: dict[UUID, list[UUID]] = {}
-        for id in self._parent:
-            sets.setdefault(self.add(id), []).append(id)
-        return list(sets.values())

@@ -22,17 +22,22 @@ LINK = table_of(Link)
 
 @dataclass(slots=True)
 class LinkState:
-    """A link as it is in the database; ``is_new`` when this page made it."""
+    """A link as it is in the database; ``is_new`` when this page made it, so that nothing hangs on it yet."""
 
     id: UUID
     object: str
     remote_id: str
     entity_id: UUID
     identity_ids: list[str]
+    apart_from: list[str]
     content_hash: bytes | None
     remote_updated_at: datetime | None
     deleted_at: datetime | None
     is_new: bool = False
+
+    def is_apart_from(self, other: LinkState) -> bool:
+        """Tell whether an undone merge showed that the two are not one."""
+        return other.id.hex in self.apart_from or self.id.hex in other.apart_from
 
 
 class Links:
@@ -59,10 +64,11 @@ class Links:
         self._take(rows_in(self._connection, [LINK], LINK.c.id, ids))
 
     def ensure(self, records: Iterable[Shaped], refs: Iterable[Ref]) -> None:
-        """Make the links that are missing, and hold those of ``records`` until the transaction ends.
+        """Make the links that are missing, and hold them all until the transaction ends.
 
         Two pages that bring the same object wait for each other here, so that the later one sees what the earlier
-        one wrote and none of its decisions rests on an old state.
+        one wrote and none of its decisions rests on an old state. What is only referred to is shared with other
+        pages that refer to it; a merge, which moves the link, must wait, or it would miss what this page adds.
         """
         source_id = self._policy.source_id
         wanted = {record.link_id: (record.object, record.remote_id) for record in records}
@@ -70,7 +76,9 @@ class Links:
         wanted.update({link_id(source_id, ref.object, ref.remote_id): (ref.object, ref.remote_id) for ref in refs})
         missing = sorted(id for id in wanted if id not in self._states)
         insert_missing(self._connection, LINK, [self._fresh(id, *wanted[id]) for id in missing])
-        self._take(rows_in(self._connection, [LINK], LINK.c.id, held.union(missing), lock=True), set(missing))
+        new = set(missing)
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, held, lock="update"), new)
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, wanted.keys() - held, lock="share"), new)
 
     def _fresh(self, id: UUID, object: str, remote_id: str) -> dict[str, Any]:
         return {
@@ -80,6 +88,7 @@ class Links:
             "remote_id": remote_id,
             "entity_id": id,
             "identity_ids": [],
+            "apart_from": [],
         }
 
     def _take(self, rows: Iterable[Row[Any]], missing: Collection[UUID] = ()) -> None:
@@ -90,10 +99,11 @@ class Links:
                 row.remote_id,
                 row.entity_id,
                 row.identity_ids,
+                row.apart_from,
                 row.content_hash,
                 row.remote_updated_at,
                 row.deleted_at,
-                is_new=row.id in missing,
+                is_new=row.id in missing and row.content_hash is None,
             )
 
     def redirect(self, entities: Mapping[UUID, UUID]) -> None:

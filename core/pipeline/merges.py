@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Table, bindparam, select
+from sqlalchemy import Connection, Row, String, Table, bindparam, select
 
 from core.db.bulk import rows_in, table_of
 from core.db.models import Activity, Identity, Link, Membership, Merge, Organization, Participant, Person, Tagging
@@ -111,7 +111,8 @@ class UndoError(Exception):
 def undo(connection: Connection, merge_id: int, now: datetime) -> None:
     """Take a merge apart: the absorbed one is back as it was, with all that hangs on its links.
 
-    The survivor gets back the values that it had before, where they have not changed since.
+    The survivor gets back the values that it had before, where they have not changed since. What joined the two does
+    not join them again: see :class:`core.db.models.Link`.
 
     Args:
         connection: A write transaction.
@@ -128,35 +129,55 @@ def undo(connection: Connection, merge_id: int, now: datetime) -> None:
     survivor = connection.execute(select(table).where(table.c.id == merge.survivor_id).with_for_update()).one()
     if survivor.merged_into is not None:
         raise UndoError("The survivor was merged again later: undo that merge first")
-    links = [UUID(id) for id in merge.before["links"]]
-    for follower, column, link_column in _FOLLOWERS[merge.kind]:
-        of_links = follower.c[link_column].in_(links)
-        connection.execute(follower.update().where(of_links).values({column: merge.absorbed_id}))
-    back = {"entity_id": merge.absorbed_id}
-    connection.execute(LINK.update().where(LINK.c.id.in_(links)).values(back))
-    identities = [UUID(id) for id in merge.before["identities"]]
-    connection.execute(IDENTITY.update().where(IDENTITY.c.id.in_(identities)).values(back))
+    _give_back(connection, merge)
+    _keep_apart(connection, merge.survivor_id, merge.absorbed_id)
     connection.execute(table.update().where(table.c.id == merge.absorbed_id).values(merged_into=None, updated_at=now))
     connection.execute(
-        table.update().where(table.c.id == survivor.id).values(_without(survivor, merge.before) | {"updated_at": now})
+        table.update()
+        .where(table.c.id == survivor.id)
+        .values(_without(table, survivor, merge.before) | {"updated_at": now})
     )
     connection.execute(MERGE.update().where(MERGE.c.id == merge_id).values(undone_at=now))
 
 
-def _without(survivor: Row[Any], before: Mapping[str, Any]) -> dict[str, Any]:
+def _give_back(connection: Connection, merge: Row[Any]) -> None:
+    """Let the absorbed one have its links again, what hangs on them, and its identities."""
+    links = [UUID(id) for id in merge.before["links"]]
+    for follower, column, link_column in _FOLLOWERS[merge.kind]:
+        of_links = follower.c[link_column].in_(links)
+        connection.execute(follower.update().where(of_links).values({column: merge.absorbed_id}))
+    # Its values are those of the time of the merge: what its records brought since must be read again.
+    back = {"entity_id": merge.absorbed_id, "content_hash": None}
+    connection.execute(LINK.update().where(LINK.c.id.in_(links)).values(back))
+    identities = [UUID(id) for id in merge.before["identities"]]
+    back = {"entity_id": merge.absorbed_id}
+    connection.execute(IDENTITY.update().where(IDENTITY.c.id.in_(identities)).values(back))
+
+
+def _keep_apart(connection: Connection, one: UUID, other: UUID) -> None:
+    """Let no link of either claim an identity of the other any more, nor be merged with its links by the vendor."""
+    links = rows_in(connection, [LINK.c.id, LINK.c.entity_id, LINK.c.apart_from], LINK.c.entity_id, [one, other])
+    identities = rows_in(connection, [IDENTITY.c.id, IDENTITY.c.entity_id], IDENTITY.c.entity_id, [one, other])
+    for link in links:
+        foreign = {row.id.hex for row in (*links, *identities) if row.entity_id != link.entity_id}
+        apart = {"apart_from": sorted(foreign.union(link.apart_from))}
+        connection.execute(LINK.update().where(LINK.c.id == link.id).values(apart))
+
+
+def _without(table: Table, survivor: Row[Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the survivor's columns without what the merge filled in."""
-    was, absorbed = before["survivor"], before["absorbed"]
-    restored: dict[str, Any] = {}
-    for key in was.keys() - {"id", "fields", "lineage"}:
-        if isinstance(was[key], str | None) and was[key] is None and survivor._mapping[key] == absorbed[key]:
-            restored[key] = None
+    was, gave, now = before["survivor"], before["absorbed"], survivor._mapping
+    texts = [column.name for column in table.columns if isinstance(column.type, String)]
+    columns = {key for key in texts if was[key] is None and now[key] is not None and now[key] == gave[key]}
     fields = {
-        key: value
-        for key, value in survivor.fields.items()
-        if key in was["fields"] or value != absorbed["fields"].get(key)
+        key for key, value in now["fields"].items() if key not in was["fields"] and value == gave["fields"].get(key)
     }
-    lineage = {key: entry for key, entry in survivor.lineage.items() if key == "*" or key in fields or key in was}
-    for channel in ("email_subscribed", "sms_subscribed"):
-        if channel in was:
-            restored[channel] = was[channel]
-    return restored | {"fields": fields, "lineage": lineage}
+    filled = columns | fields
+    restored: dict[str, Any] = dict.fromkeys(columns)
+    restored["fields"] = {key: value for key, value in now["fields"].items() if key not in filled}
+    lineage = {key: entry for key, entry in now["lineage"].items() if key not in filled}
+    restored["lineage"] = lineage | {key: was["lineage"][key] for key in filled & was["lineage"].keys()}
+    for channel in {"email_subscribed", "sms_subscribed"} & was.keys():
+        # An unsubscribe that the absorbed one did not bring was made since, and stays.
+        restored[channel] = was[channel] and (now[channel] or not gave[channel])
+    return restored

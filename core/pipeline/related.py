@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
 
 from core.contract.types import Ref
-from core.db.bulk import insert_missing, table_of, upsert
+from core.db.bulk import insert_missing, rows_in, table_of, upsert
 from core.db.models import Activity, Article, Collection, Membership, Participant, Tagging
 from core.pipeline.links import Links
 from core.pipeline.policy import Policy
@@ -67,7 +67,7 @@ def write_tags(connection: Connection, records: Sequence[Shaped], links: Links) 
 
 
 def _forget(connection: Connection, records: Sequence[Shaped], links: Links, table: Any, column: str) -> None:
-    seen_before = [record.link_id for record in records if links[record.link_id].content_hash is not None]
+    seen_before = [record.link_id for record in records if not links[record.link_id].is_new]
     if seen_before:
         connection.execute(table.delete().where(table.c[column].in_(seen_before)))
 
@@ -90,18 +90,37 @@ def write_activities(connection: Connection, records: Sequence[Shaped], links: L
     found = {activity.id: (record, activity) for record in records for activity in record.activities}
     rows = [_activity_row(*found[id], links, policy) for id in sorted(found)]
     upsert(connection, ACTIVITY, rows, update=_ACTIVITY_UPDATE, unless_equal="content_hash")
-    participants = {
+    _write_participants(connection, found, links)
+
+
+def _write_participants(
+    connection: Connection, found: Mapping[UUID, tuple[Shaped, ShapedActivity]], links: Links
+) -> None:
+    """Let each of these activities have exactly the further people that it names."""
+    wanted = {
         (activity.id, person.id): person.entity_id
         for _, activity in found.values()
         for person in (links.of(ref) for ref in activity.people[1:])
     }
+    seen_before = {record.link_id for record, _ in found.values() if not links[record.link_id].is_new}
+    of_activity = PARTICIPANT.c.activity_id == ACTIVITY.c.id
+    rows = rows_in(
+        connection,
+        [PARTICIPANT.c.activity_id, PARTICIPANT.c.person_link_id],
+        ACTIVITY.c.record_link_id,
+        seen_before,
+        of_activity,
+    )
+    stored = {(row.activity_id, row.person_link_id) for row in rows}
+    gone = [{"activity": a, "person": p} for a, p in stored - wanted.keys() if a in found]
+    if gone:
+        its = (PARTICIPANT.c.activity_id == bindparam("activity"), PARTICIPANT.c.person_link_id == bindparam("person"))
+        connection.execute(PARTICIPANT.delete().where(*its), gone)
+    added = sorted(wanted.keys() - stored)
     insert_missing(
         connection,
         PARTICIPANT,
-        [
-            {"activity_id": activity, "person_link_id": link, "person_id": participants[activity, link]}
-            for activity, link in sorted(participants)
-        ],
+        [{"activity_id": a, "person_link_id": p, "person_id": wanted[a, p]} for a, p in added],
     )
 
 

@@ -11,13 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import nh3
 from marshmallow import ValidationError, fields, validate
 
 from core.contract.fields import ARTICLE, COLLECTION, SYSTEM_FIELDS
 from core.contract.types import FieldType, Kind
 
-COLUMN_LENGTH = 1_000
-"""Longest text of a column with an index: a longer one does not fit a PostgreSQL index entry."""
+COLUMN_LENGTH = 500
+"""Longest text of a column with an index: a longer one may not fit a PostgreSQL index entry (2,704 bytes)."""
+
+
+def tidy(text: str) -> str:
+    """Return the text without surrounding space and without NUL, which PostgreSQL does not store."""
+    return text.replace("\0", "").strip()
 
 
 class Text(fields.Field[str]):
@@ -28,11 +34,11 @@ class Text(fields.Field[str]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and _fits(value):
             return str(value)
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        return value.strip()
+        return tidy(value)
 
 
 class StrictText(Text):
@@ -68,6 +74,8 @@ class Day(fields.Field[str]):
     default_error_messages = {"invalid": "must be a date"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if type(value) is date:
+            return value.isoformat()
         try:
             if isinstance(value, str) and len(value) == len("2026-01-31"):
                 return date.fromisoformat(value).isoformat()
@@ -79,9 +87,11 @@ class Day(fields.Field[str]):
 class Whole(fields.Integer):
     """A whole number that fits 64 bits."""
 
+    default_error_messages = dict.fromkeys(("invalid", "too_large"), "must be a whole number of at most 64 bits")
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         number: int = super()._deserialize(value, attr, data, **kwargs)
-        if isinstance(value, bool) or not _fits(number):
+        if not _fits(number) or (isinstance(value, float) and value != number):
             raise self.make_error("invalid")
         return number
 
@@ -89,10 +99,22 @@ class Whole(fields.Integer):
 class Number(fields.Float):
     """A finite number."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
-        if isinstance(value, bool):
-            raise self.make_error("invalid")
-        return super()._deserialize(value, attr, data, **kwargs)
+    default_error_messages = dict.fromkeys(("invalid", "too_large", "special"), "must be a finite number")
+
+
+class YesNo(fields.Boolean):
+    """True or false."""
+
+    default_error_messages = {"invalid": "must be true or false"}
+
+
+class Texts(fields.List[str]):
+    """A list of texts."""
+
+    default_error_messages = {"invalid": "must be a list of texts"}
+
+    def __init__(self) -> None:
+        super().__init__(Text())
 
 
 def _fits(number: Any) -> bool:
@@ -110,12 +132,12 @@ _FIELDS: Mapping[FieldType, Callable[[], fields.Field[Any]]] = {
     "text": Text,
     "integer": Whole,
     "decimal": Number,
-    "boolean": fields.Boolean,
+    "boolean": YesNo,
     "date": Day,
     "datetime": Moment,
-    "list": lambda: fields.List(Text()),
+    "list": Texts,
 }
-_EXACT: Mapping[FieldType, type] = {"integer": int, "boolean": bool}
+_EXACT: Mapping[FieldType, type] = {"integer": int, "decimal": float, "boolean": bool}
 
 
 class Reader:
@@ -146,7 +168,7 @@ class Reader:
         if value is None:
             return None
         if self._text and type(value) is str and len(value) <= self._limit:
-            value = value.strip()
+            value = tidy(value)
         elif type(value) is not self._exact or not _fits(value):
             value = self._deserialize(value)
         if value == "" and self._text:
@@ -181,15 +203,29 @@ def value_readers(kind: Kind) -> dict[str, Callable[[Any], Any]]:
         key: Reader(key, "text") for key in (ARTICLE if kind == "article" else COLLECTION) if key in _ARTICLE_TEXT
     }
     readers["translations"] = _translations
+    if kind == "article":
+        readers["body"] = _html
     if kind == "collection":
         readers["position"] = Reader("position", "integer")
     return readers
 
 
 def _translations(value: Any) -> dict[str, dict[str, str]]:
-    """Texts by locale: ``{"fr": {"title": …, "body": …}}``."""
+    """Texts by locale: ``{"fr": {"title": …, "body": …}}``; a body is HTML."""
     schema = fields.Dict(fields.String(), fields.Dict(fields.String(), fields.String(allow_none=True)))
     try:
-        return schema.deserialize(value) if value else {}
+        translations: dict[str, dict[str, str]] = schema.deserialize(value) if value else {}
     except ValidationError as error:
         raise ValidationError(f"translations: {error.messages}", "translations") from None
+    for texts in translations.values():
+        if texts.get("body"):
+            texts["body"] = nh3.clean(texts["body"])
+    return translations
+
+
+_read_body = Reader("body", "text")
+
+
+def _html(value: Any) -> str:
+    """HTML that is safe to show."""
+    return nh3.clean(_read_body(value) or "")

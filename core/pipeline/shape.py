@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +12,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import nh3
 from marshmallow import ValidationError
 
 from core.contract.types import JSON, Activity, Channel, Kind, ObjectSpec, Page, Record, Ref, Refusal
 from core.pipeline.ids import activity_id, content_hash, link_id, refusal_id
 from core.pipeline.policy import Policy
-from core.pipeline.schemas import Reader, as_text, value_readers
+from core.pipeline.schemas import Reader, as_text, tidy, value_readers
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Shaped:
     """A valid record.
 
     ``values`` and ``fields`` hold a key with None where the vendor has no value; ``capped`` counts the organizations
-    left out because one object may not relate to more.
+    and people left out because one object may not relate to more.
     """
 
     link_id: UUID
@@ -54,6 +54,7 @@ class ShapedActivity:
     remote_id: str
     occurred_at: datetime
     people: tuple[Ref, ...]
+    capped: frozenset[Ref]
     organization: Ref | None
     attributes: dict[str, Any]
     content_hash: bytes
@@ -65,11 +66,13 @@ class Batch:
 
     Attributes:
         records: No two of one link.
+        accepted: Remote ids by object of all that was valid, also of what is not kept.
         refused: Rows of refused_record.
         counts: By object, what is known so far: ``read``, ``unchanged``, ``skipped``, ``rejected``.
     """
 
     records: list[Shaped] = field(default_factory=list)
+    accepted: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     refused: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -96,6 +99,7 @@ class Shaper:
                 counts["rejected"] += 1
                 self._refuse(batch, item, _reason(error))
                 continue
+            batch.accepted[shaped.object].add(shaped.remote_id)
             if shaped.kind == "activity" and not shaped.activities:
                 counts["skipped"] += 1
                 continue
@@ -113,19 +117,20 @@ class Shaper:
     def _record(self, item: Record | Refusal) -> Shaped:
         if isinstance(item, Refusal):
             raise ValidationError(item.reason)
-        if not item.remote_id:
-            raise ValidationError("id: missing")
+        if item.object not in self._objects:
+            raise ValidationError(f"{item.object}: the plugin has no such object")
         return self._objects[item.object].record(item)
 
     def _refuse(self, batch: Batch, item: Record | Refusal, reason: str) -> None:
         payload, text = storable(item.payload)
-        row_id = refusal_id(self._policy.source_id, item.object, str(item.remote_id), text)
+        remote_id = _scrub(str(item.remote_id or ""))[:200]
+        row_id = refusal_id(self._policy.source_id, item.object, remote_id, text)
         batch.refused[row_id] = {
             "id": row_id,
             "source_id": self._policy.source_id,
             "object": item.object,
-            "remote_id": str(item.remote_id)[:200],
-            "reason": reason[:2_000],
+            "remote_id": remote_id,
+            "reason": _scrub(reason)[:2_000],
             "payload": payload,
             "refused_at": self._policy.now,
             "resolved_at": None,
@@ -152,20 +157,18 @@ class _ObjectShaper:
         for ref in refs:
             if self._kinds.get(ref.object) != kind:
                 raise ValidationError(f"{name}: the plugin has no object {ref.object!r} of kind {kind}", name)
-            if not ref.remote_id:
-                raise ValidationError(f"{name}: an id is missing", name)
+            _check_id(ref.remote_id, name)
         return tuple(dict.fromkeys(refs))[: self._policy.link_limit]
 
     def record(self, record: Record) -> Shaped:
         policy = self._policy
+        _check_id(record.remote_id, "id")
         values = self._read_values(record)
         fields = {}
         for key, value in record.fields.items():
             selected = self._fields.get(key)
             if selected is not None:
                 fields[selected[0]] = selected[1](value)
-        if "body" in values:
-            values["body"] = nh3.clean(values["body"] or "")
         tags = None if record.tags is None else tuple(dict.fromkeys(_tag(tag) for tag in record.tags))
         organizations = record.organizations
         if organizations is not None:
@@ -173,6 +176,8 @@ class _ObjectShaper:
         if record.parent is not None:
             self._refs((record.parent,), "collection", "parent")
         activities = [shaped for a in record.activities if (shaped := self._activity(a)) is not None]
+        capped = set(record.organizations or ()).difference(organizations or ())
+        capped = capped.union(*(activity.capped for activity in activities))
         content = [
             _moment(record.updated_at, "updated_at"),
             _moment(record.created_at, "created_at"),
@@ -195,10 +200,10 @@ class _ObjectShaper:
             fields=fields,
             tags=None if tags is None else tuple(tags),
             organizations=organizations,
-            capped=len(record.organizations or ()) - len(organizations or ()),
+            capped=len(capped),
             parent=record.parent,
             activities=activities,
-            permissions=record.permissions,
+            permissions=_permissions(record.permissions),
             content_hash=content_hash(text),
         )
 
@@ -215,9 +220,8 @@ class _ObjectShaper:
     def _activity(self, activity: Activity) -> ShapedActivity | None:
         if activity.type not in self._since:
             raise ValidationError(f"{activity.type}: the plugin does not declare this activity")
-        if not activity.remote_id:
-            raise ValidationError(f"{activity.type}: the activity has no id")
-        when = _moment(activity.occurred_at, f"{activity.type}.occurred_at")
+        _check_id(activity.remote_id, f"{activity.type}.id")
+        when = _moment(activity.occurred_at, f"{activity.type}.occurred_at", required=True)
         since = self._since[activity.type]
         if since is not None and activity.occurred_at < since:
             return None
@@ -230,7 +234,7 @@ class _ObjectShaper:
             when,
             [(ref.object, ref.remote_id) for ref in people],
             organization,
-            dict(activity.attributes),
+            _flat(activity),
         ]
         (*_, attributes), text = _clean(content)
         return ShapedActivity(
@@ -239,6 +243,7 @@ class _ObjectShaper:
             remote_id=activity.remote_id,
             occurred_at=activity.occurred_at,
             people=people,
+            capped=frozenset(activity.people).difference(people),
             organization=activity.organization,
             attributes=attributes,
             content_hash=content_hash(text),
@@ -251,22 +256,56 @@ def _newer(one: Shaped, other: Shaped) -> bool:
     return one.updated_at >= other.updated_at
 
 
-def _moment(value: datetime | None, name: str) -> str | None:
-    if value is None:
+ID_LENGTH = 200
+
+
+def _check_id(value: Any, name: str) -> None:
+    if value is None or value == "":
+        raise ValidationError(f"{name}: missing", name)
+    if not (isinstance(value, str) and len(value) <= ID_LENGTH and value.isprintable()):
+        raise ValidationError(f"{name}: must be text of at most {ID_LENGTH} printable characters", name)
+
+
+def _moment(value: datetime | None, name: str, *, required: bool = False) -> str | None:
+    if value is None and not required:
         return None
     try:
-        return as_text(value)
+        return as_text(value)  # type: ignore[arg-type]
     except (ValueError, AttributeError, OverflowError):
         raise ValidationError(f"{name}: must be a moment with a time zone", name) from None
 
 
 def _tag(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValidationError("tags: must be names")
-    return value.strip()[:200]
+    name = tidy(value)[:200] if isinstance(value, str) else ""
+    if not name:
+        raise ValidationError("tags: must be names", "tags")
+    return name
 
 
-_dumps: Callable[[Any], str] = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def _permissions(permissions: Mapping[Channel, bool]) -> Mapping[Channel, bool]:
+    for channel, allowed in permissions.items():
+        if not isinstance(allowed, bool):
+            raise ValidationError(f"permissions.{channel}: must be true or false", "permissions")
+    return permissions
+
+
+_SCALARS = frozenset({type(None), bool, int, float, str})
+
+
+def _flat(activity: Activity) -> dict[str, Any]:
+    for name, value in activity.attributes.items():
+        items = value if isinstance(value, list | tuple) else (value,)
+        if any(type(item) not in _SCALARS for item in items):
+            raise ValidationError(f"{activity.type}.{name}: must be a scalar or a list of scalars", name)
+        if any(type(item) is float and not math.isfinite(item) for item in items):
+            raise ValidationError(f"{activity.type}.{name}: must be a finite number", name)
+    return dict(activity.attributes)
+
+
+# Sorted, so that a vendor who sends the same in another order has changed nothing.
+_dumps: Callable[[Any], str] = partial(
+    json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+)
 
 
 def _clean(content: list[Any]) -> tuple[list[Any], bytes]:

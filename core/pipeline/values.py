@@ -12,22 +12,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
+from uuid import UUID
 
 from core.pipeline.policy import Policy
 from core.pipeline.schemas import as_text
 from core.pipeline.shape import Shaped
 
+Version: TypeAlias = tuple[datetime, UUID]
+"""The vendor's time of change and the link of the object: of two changed at once, one is always the later one."""
+
 
 @dataclass(slots=True)
 class Values:
-    """The values of one person or organization: by key, those of columns and of ``fields`` alike; empty ones absent."""
+    """The values of one person or organization: by key, those of columns and of ``fields`` alike; empty ones absent.
+
+    ``written`` is what the data source of the page last wrote to it.
+    """
 
     values: dict[str, Any]
     lineage: dict[str, list[Any]]
     initial_source_id: int | None
     is_new: bool
-    written_at: datetime | None = None
+    written: Version | None = None
     changed: bool = field(default=False)
 
     def writer(self, key: str) -> int | None:
@@ -40,14 +47,15 @@ def take_in(target: Values, record: Shaped, policy: Policy) -> None:
     """Apply a record to ``target`` by the rules of «How values merge, exactly» (requirements).
 
     Args:
-        target: Changed in place; ``written_at`` is the vendor's time of what this data source last wrote to it.
+        target: Changed in place.
         record: Valid, of the entity's kind.
         policy: The data source's.
     """
-    if _outdated(target, record):
-        return
     if record.updated_at is not None:
-        target.written_at = record.updated_at
+        version = (record.updated_at, record.link_id)
+        if target.written is not None and version < target.written:
+            return
+        target.written = version
     if target.is_new:
         _make(target, record, policy)
         return
@@ -58,12 +66,6 @@ def take_in(target: Values, record: Shaped, policy: Policy) -> None:
             _set(target, key, value, policy)
     for key, value in record.fields.items():
         _set(target, key, value, policy)
-
-
-def _outdated(target: Values, record: Shaped) -> bool:
-    if record.updated_at is None or target.written_at is None:
-        return False
-    return record.updated_at < target.written_at
 
 
 def _make(target: Values, record: Shaped, policy: Policy) -> None:
@@ -104,4 +106,5 @@ def absorb(survivor: Values, absorbed: Values) -> None:
         if survivor.values.get(key) is None:
             survivor.values[key] = value
             survivor.lineage[key] = absorbed.lineage.get(key) or absorbed.lineage.get("*") or []
-            survivor.changed = True
+    survivor.written = max((at for at in (survivor.written, absorbed.written) if at), default=None)
+    survivor.changed = True

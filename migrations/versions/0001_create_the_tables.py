@@ -142,6 +142,7 @@ def upgrade() -> None:
         sa.Column("remote_id", sa.String(), nullable=False),
         sa.Column("entity_id", sa.Uuid(), nullable=False),
         sa.Column("identity_ids", JsonColumn, nullable=False),
+        sa.Column("apart_from", JsonColumn, nullable=False),
         sa.Column("content_hash", sa.LargeBinary(length=16), nullable=True),
         sa.Column("remote_updated_at", UtcDateTime(), nullable=True),
         sa.Column("deleted_at", UtcDateTime(), nullable=True),

@@ -179,7 +179,8 @@ class Link(Model):
     ``id`` is derived from data source, object and remote id, so that it is known without asking. What the object
     brought (memberships, tags, activities) hangs on its link, so that a merge can be undone. ``content_hash`` and
     ``remote_updated_at`` are of what was written last; None until the object itself has been read. ``identity_ids``
-    are the shared identities it claims.
+    are the shared identities it claims; ``apart_from`` holds ids of identities and links that it does not join any
+    more, since a merge by them was undone.
     """
 
     __tablename__ = "link"
@@ -191,6 +192,7 @@ class Link(Model):
     remote_id: Mapped[str]
     entity_id: Mapped[uuid.UUID] = mapped_column(index=True)
     identity_ids: Mapped[list[Any]] = mapped_column(default=list)
+    apart_from: Mapped[list[Any]] = mapped_column(default=list)
     content_hash: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     remote_updated_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
