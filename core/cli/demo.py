@@ -74,16 +74,15 @@ def command(plugin: str | None, once: bool, people: int, port: int | None) -> No
         web = children.start("web admin", ["serve", "--port", str(address.port)], environ)
         run = bring_in(open_mainstem(environ), plugin, sandbox, existing, children)
         wait_until_answers(f"http://127.0.0.1:{address.port}/healthz", web, children)
-        finish(mainstem, run, address.public, plugin)
-        if once:
-            if run.status not in DONE:
-                raise click.ClickException(f"The sync {run.status}: {run.error}")
-            return
-        tell("\nCtrl-C stops everything.")
         with suppress(KeyboardInterrupt):
-            while True:
+            finish(mainstem, run, address.public, plugin)
+            if not once:
+                tell("\nCtrl-C stops everything.")
+            while not once:
                 children.check()
                 time.sleep(0.5)
+    if once and run.status not in DONE:
+        raise click.ClickException(f"The sync {run.status}: {run.error}")
 
 
 @contextmanager
