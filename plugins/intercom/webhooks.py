@@ -1,22 +1,26 @@
-"""Webhooks: a delivery tells which object to read again; only of what is gone its body is the news.
+"""Webhooks: a delivery tells which object to read again. What it holds is never taken over.
 
-Shapes and topics: Intercom API 2.16, webhook topics and notification object.
+Shapes and topics: Intercom API 2.16, webhook topics and notification object. docs/webhooks.md lists what each topic
+leads to.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from core.contract.errors import Forged, Refused
-from core.contract.types import JSON, Account, Delivery, Page, Record, Ref, Refusal, WebhookRequest
+from core.contract.errors import Forged, Reauthorise, Refused
+from core.contract.types import JSON, Account, Delivery, Page, Record, Ref, Refusal, Roster, WebhookRequest
 from plugins.base.client import NotFound
 from plugins.base.mapping import remote_id
 from plugins.base.pages import dig
 from plugins.base.webhooks import check_signature, split_secrets
+from plugins.intercom import lookups
 from plugins.intercom.articles import article_mapper
 from plugins.intercom.client import IntercomClient
 from plugins.intercom.companies import map_company
@@ -25,6 +29,10 @@ from plugins.intercom.conversations import read_conversations, read_each
 from plugins.intercom.tickets import TicketMapper
 
 HOPS = 3
+LAST = 253_402_300_800  # seconds: the end of the calendar
+SHORT = 2_000  # bytes: what comes unsigned is no longer
+UNINSTALLED = "uninstalled"
+ROSTER = frozenset({"admin.added_to_workspace", "admin.removed_from_workspace"})
 GONE = frozenset({"contact.deleted", "contact.archived", "company.deleted", "conversation.deleted", "article.deleted"})
 ITEM_TYPES: Mapping[str, frozenset[str | None]] = {
     "contact": frozenset({"contact", "user", "lead", None}),
@@ -36,6 +44,16 @@ ITEM_TYPES: Mapping[str, frozenset[str | None]] = {
 """Objects that topics are about, and the ``type`` of an item that is the object itself."""
 
 
+def objects_of(topic: str) -> tuple[str, ...]:
+    """Return the objects that a topic tells to read again; none of a topic that says nothing of what is imported."""
+    if topic.startswith("company.contact."):
+        return ("company", "contact")
+    if topic.startswith("granular."):
+        return ("contact",)
+    about = topic.partition(".")[0].removesuffix("_part")
+    return (about,) if about in ITEM_TYPES else ()
+
+
 def verify(request: WebhookRequest, environment: Mapping[str, str]) -> Delivery:
     """Prove a delivery by its signature (``X-Hub-Signature: sha1=…`` over the raw body, keyed by the app's secret).
 
@@ -44,9 +62,15 @@ def verify(request: WebhookRequest, environment: Mapping[str, str]) -> Delivery:
     """
     secrets = split_secrets(environment.get("INTERCOM_CLIENT_SECRET"))
     signature = request.headers.get("x-hub-signature")
-    if signature is None and _topic(_parsed(request.body)) == "ping":
+    unproven = _parsed(request.body) if len(request.body) <= SHORT else None
+    if signature is None and _topic(unproven) == "ping":
         # The first ping may come unsigned; it changes nothing.
         return Delivery("", "", "ping", {}, ignorable=True)
+    if isinstance(unproven, dict) and isinstance(unproven.get("app_id"), str) and "topic" not in unproven:
+        # That the app was removed is told unsigned. It is a mere hint to ask whether the token still works, and
+        # one a minute is enough.
+        minute = int(time.time() // 60)
+        return Delivery(unproven["app_id"], f"{UNINSTALLED}:{minute}", UNINSTALLED, {"app_id": unproven["app_id"]})
     if not secrets:
         raise Forged("INTERCOM_CLIENT_SECRET is not set: without it no delivery can be proven")
     check_signature(request.body, signature, secrets, "sha1")
@@ -88,24 +112,23 @@ def _item(body: JSON) -> dict[str, Any]:
 
 
 def read(account: Account, deliveries: Sequence[Delivery]) -> Page:
-    """Read again, once, each object that the deliveries are about; who is told last to be gone, is gone."""
-    gone: dict[Ref, bool] = {}
-    merges: list[tuple[Ref, Ref]] = []
-    merged_into: set[str] = set()
-    for delivery in sorted(deliveries, key=_told_at):
-        gone.update((ref, is_gone) for ref, is_gone in _subjects(delivery) if ref.object in account.objects)
-        if delivery.topic == "contact.merged":
-            survivor = object_id(_item(delivery.body), "contact")
-            source = remote_id(dig(_item(delivery.body), "merged_from", "id"))
-            if survivor and source:
-                merges.append((Ref("contact", source), Ref("contact", survivor)))
-            elif survivor:
-                merged_into.add(survivor)
+    """Read again, once, each object that the deliveries are about, and the roster where they tell of teammates.
+
+    Raises:
+        Reauthorise: The app was removed from the workspace, or its token is dead.
+        Retry: Intercom cannot answer now.
+    """
     client = IntercomClient(account)
+    topics = {delivery.topic for delivery in deliveries}
+    if UNINSTALLED in topics:
+        _check_installed(client)
+    roster = _roster(account) if topics & ROSTER else None
+    told = _told(account, deliveries)
+    merges, merged_into = _merges(deliveries)
     records: list[Record | Refusal] = []
-    deleted = [ref for ref, is_gone in gone.items() if is_gone]
+    deleted: list[Ref] = []
     for object in ITEM_TYPES:
-        ids = [ref.remote_id for ref, is_gone in gone.items() if ref.object == object and not is_gone]
+        ids = [ref.remote_id for ref in told if ref.object == object]
         try:
             if object == "contact":
                 found, vanished, more = _contacts(client, ids, merged_into)
@@ -116,23 +139,71 @@ def read(account: Account, deliveries: Sequence[Delivery]) -> Page:
             found, vanished = [Refusal(object, key, str(error)) for key in ids], []
         records += found
         deleted += vanished
-    return Page(records, merged=list(dict.fromkeys(merges)), deleted=deleted)
+    # That it can still be read proves nothing: Intercom answers for archived contacts, and deletes companies later.
+    # What has changed since it was told to be gone lives: deliveries are late and out of order.
+    versions = {
+        Ref(record.object, record.remote_id): record.updated_at for record in records if isinstance(record, Record)
+    }
+    gone = {ref for ref, at in told.items() if at is not None and (versions.get(ref) or at) <= at}
+    records = [record for record in records if Ref(record.object, record.remote_id) not in gone]
+    merged = {source for source, _ in merges}
+    deleted = [ref for ref in dict.fromkeys([*deleted, *gone]) if ref not in merged]
+    return Page(records, merged=list(dict.fromkeys(merges)), deleted=deleted, roster=roster)
+
+
+def _check_installed(client: IntercomClient) -> None:
+    try:
+        client.get("/me")
+    except Reauthorise:
+        message = "The app was removed from this Intercom workspace: install it there again and reconnect"
+        raise Reauthorise(message) from None
+
+
+def _roster(account: Account) -> Roster | None:
+    try:
+        roster = lookups.read_roster(account)
+        lookups.names.refresh(account)
+        return roster
+    except Refused as error:
+        account.log.warning("users and teams stay as they are: %s", error)
+        return None
+
+
+def _told(account: Account, deliveries: Iterable[Delivery]) -> dict[Ref, datetime | None]:
+    """Return the objects to read, each with the moment when it was told to be gone, if that was told of it last."""
+    told: dict[Ref, datetime | None] = {}
+    for delivery in sorted(deliveries, key=_told_at):
+        gone_at = datetime.fromtimestamp(_told_at(delivery), UTC) if delivery.topic in GONE else None
+        told.update((ref, gone_at) for ref in _subjects(delivery) if ref.object in account.objects)
+    return told
 
 
 def _told_at(delivery: Delivery) -> int:
     told = dig(delivery.body, "created_at")
-    return told if isinstance(told, int) else 0
+    return told if isinstance(told, int) and 0 <= told < LAST else 0
 
 
-def _subjects(delivery: Delivery) -> Iterator[tuple[Ref, bool]]:
-    """Yield the objects that a delivery is about, each with whether it is gone. Of an unknown topic: none."""
-    topic, item = delivery.topic, _item(delivery.body)
-    kind = topic.partition(".")[0].removesuffix("_part")
-    objects = ["company", "contact"] if topic.startswith("company.contact.") else [kind]
-    for object in objects:
-        key = object_id(item, object) if object in ITEM_TYPES else None
+def _merges(deliveries: Iterable[Delivery]) -> tuple[list[tuple[Ref, Ref]], set[str]]:
+    """Return the merges that are told whole, and the survivors of those whose source is not named."""
+    merges: list[tuple[Ref, Ref]] = []
+    unnamed: set[str] = set()
+    for delivery in deliveries:
+        item = _item(delivery.body)
+        survivor = object_id(item, "contact") if delivery.topic == "contact.merged" else None
+        source = remote_id(dig(item, "merged_from", "id"))
+        if survivor and source:
+            merges.append((Ref("contact", source), Ref("contact", survivor)))
+        elif survivor:
+            unnamed.add(survivor)
+    return merges, unnamed
+
+
+def _subjects(delivery: Delivery) -> Iterator[Ref]:
+    """Yield the objects that a delivery is about."""
+    for object in objects_of(delivery.topic):
+        key = object_id(_item(delivery.body), object)
         if key:
-            yield Ref(object, key), topic in GONE
+            yield Ref(object, key)
 
 
 def object_id(item: Mapping[str, Any], object: str) -> str | None:
