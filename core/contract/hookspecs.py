@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Page,
         Partition,
         Redirect,
+        Ref,
         Rejected,
         RetentionRule,
         Roster,
@@ -245,6 +246,77 @@ class SourceSpecs:
                 raise AssertionError("the shop was busy")
             except Retry as later:
                 assert later.after == 30  # the host comes back then, with the same cursor
+        """
+        raise NotImplementedError
+
+    @one
+    def fetch(self, account: Account, refs: Sequence[Ref]) -> Page:
+        """Read these objects again by their ids, each once: to retry refused ones, to check what listings miss.
+
+        What is gone belongs into :attr:`Page.deleted`, what was merged into :attr:`Page.merged`, what the vendor
+        cannot give now among the records as a :class:`Refusal`. Of an object that the page does not name, nothing is
+        known. The page has no ``next``.
+
+        Args:
+            account: Whose objects.
+            refs: At most 150, in no order.
+
+        Raises:
+            Refused: Objects cannot be read by their ids.
+            SourceError: Another of its kinds, which concerns all of them.
+
+        Example::
+
+            from core.contract.example import Shop, account
+            from core.contract.hookspecs import hookimpl
+            from core.contract.types import Page, Record, Ref
+            from core.host import Host
+
+
+            class CardShop(Shop):
+                cards = {"ann@example.com": "Ann"}
+
+                @hookimpl
+                def fetch(self, account, refs):
+                    emails = dict.fromkeys(ref.remote_id for ref in refs)
+                    return Page(
+                        records=[
+                            Record("customer", email, values={"first_name": self.cards[email]})
+                            for email in emails
+                            if email in self.cards
+                        ],
+                        deleted=[Ref("customer", email) for email in emails if email not in self.cards],
+                    )
+
+
+            asked = [Ref("customer", "ann@example.com"), Ref("customer", "bob@example.com")]
+            page = Host([CardShop()]).source("shop").fetch(account=account(), refs=asked)
+            assert [record.values["first_name"] for record in page.records] == ["Ann"]
+            assert page.deleted == [Ref("customer", "bob@example.com")]
+        """
+        raise NotImplementedError
+
+    @one
+    def count(self, account: Account) -> Mapping[str, int]:
+        """Return the vendor's own count of each selected object, for comparison with what was imported.
+
+        An object that the vendor does not count, or not all of, is left out.
+
+        Example::
+
+            from core.contract.example import CUSTOMERS, Shop, account
+            from core.contract.hookspecs import hookimpl
+            from core.host import Host
+
+
+            class CountingShop(Shop):
+                @hookimpl
+                def count(self, account):
+                    counted = {"customer": len(CUSTOMERS)}
+                    return {key: number for key, number in counted.items() if key in account.objects}
+
+
+            assert Host([CountingShop()]).source("shop").count(account=account()) == {"customer": 3}
         """
         raise NotImplementedError
 

@@ -17,6 +17,7 @@ from core.contract.types import (
     MergePolicy,
     Page,
     Partition,
+    Ref,
     RetentionRule,
     Roster,
     Sandbox,
@@ -50,6 +51,10 @@ class Stream:
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         """Fetch the one page at ``cursor``, as the hook ``sync`` describes it."""
         raise NotImplementedError
+
+    def count(self, account: Account) -> int | None:
+        """Return how many of the object there are by the vendor's own count; None, as by default, if it has none."""
+        return None
 
 
 class DataSource(SourceSpecs):
@@ -94,6 +99,27 @@ class DataSource(SourceSpecs):
             if stream.object == partition.object:
                 return stream.read(account, partition, cursor)
         raise Refused(f"{self.manifest.title} has no stream for {partition.object!r}: start a new sync")
+
+    @hookimpl
+    def fetch(self, account: Account, refs: Sequence[Ref]) -> Page:
+        """Refuse: nothing can be read by its id."""
+        raise Refused(f"{self.manifest.title} cannot read single records again: start a full sync")
+
+    @hookimpl
+    def count(self, account: Account) -> Mapping[str, int]:
+        """Ask each stream whose object is selected; what the vendor refuses to count is left out."""
+        counts: dict[str, int] = {}
+        for stream in self.streams:
+            if stream.object not in account.objects:
+                continue
+            try:
+                counted = stream.count(account)
+            except Refused as error:
+                account.log.warning("%s are not counted: %s", stream.object, error)
+                continue
+            if counted is not None:
+                counts[stream.object] = counted
+        return counts
 
     @hookimpl
     def field_schema(self, account: Account) -> Sequence[FieldSpec]:

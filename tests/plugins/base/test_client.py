@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from core.contract.errors import Reauthorise, Restart, Retry, SourceError
-from plugins.base.client import ApiClient, Declined, NotFound, Unavailable
 from core.kit.account import make_account
+from plugins.base.client import ApiClient, Declined, NotFound, Unavailable
 from tests.plugins.base.vendor import MANIFEST, TOKEN, URL, AcmeClient, mocked
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import gc
 from dataclasses import replace
 
-from plugins.base.lookup import Lookup
 from core.kit.account import make_account
+from plugins.base.lookup import Lookup
 from tests.plugins.base.vendor import MANIFEST
 
 

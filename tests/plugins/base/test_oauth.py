@@ -7,8 +7,8 @@ import requests
 
 from core.contract.errors import Retry
 from core.contract.types import Rejected
-from plugins.base.oauth import OAuth2
 from core.kit.account import make_account
+from plugins.base.oauth import OAuth2
 from tests.plugins.base.vendor import MANIFEST, answering
 
 SECRET = "client-secret-9"

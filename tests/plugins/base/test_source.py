@@ -11,6 +11,7 @@ from core.contract.types import (
     Page,
     Partition,
     Record,
+    Ref,
     RetentionRule,
     Roster,
     SandboxOptions,
@@ -18,8 +19,8 @@ from core.contract.types import (
     WebhookRequest,
 )
 from core.host import Host
-from plugins.base.source import DataSource, Stream
 from core.kit.account import make_account
+from plugins.base.source import DataSource, Stream
 from tests.plugins.base.vendor import MANIFEST
 
 
@@ -111,3 +112,26 @@ def test_connect_is_left_to_the_author():
 def test_a_stream_must_read():
     with pytest.raises(NotImplementedError):
         Stream().read(ACCOUNT, Partition("customer"), {})
+
+
+def test_nothing_is_fetched_by_id_unless_the_plugin_can(acme):
+    with pytest.raises(Refused, match="start a full sync"):
+        acme.fetch(account=ACCOUNT, refs=[Ref("customer", "1")])
+
+
+def test_selected_objects_are_counted_where_the_vendor_counts_them():
+    class Counted(Customers):
+        def count(self, account):
+            return 7
+
+    class Uncounted(Orders):
+        def count(self, account):
+            raise Refused("the app lacks the scope")
+
+    class Counting(Acme):
+        streams = (Counted(), Uncounted())
+
+    assert Host([Counting()]).source("acme").count(account=ACCOUNT) == {"customer": 7}
+    nothing = make_account(MANIFEST, objects={})
+    assert Host([Counting()]).source("acme").count(account=nothing) == {}
+    assert Host([Acme()]).source("acme").count(account=ACCOUNT) == {}

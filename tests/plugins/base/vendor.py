@@ -8,8 +8,8 @@ import requests_mock
 from marshmallow import Schema
 
 from core.contract.types import Account, Manifest, ObjectSpec
-from plugins.base.client import ApiClient
 from core.kit.account import make_account
+from plugins.base.client import ApiClient
 
 URL = "https://api.example.com/v1"
 TOKEN = "tok-secret-1234"
