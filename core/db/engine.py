@@ -44,6 +44,12 @@ def _configure_sqlite(connection: Any, record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-32000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    # SQLite's own knows the letters of ASCII alone.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _begin_sqlite(connection: Connection) -> None:

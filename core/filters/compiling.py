@@ -1,0 +1,172 @@
+"""A filter as SQL, for SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Exists,
+    FromClause,
+    Subquery,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from core.contract.fields import Entity
+from core.db.bulk import table_of
+from core.db.models import Activity, Membership, Organization, Participant, Person, Tagging
+from core.filters import days
+from core.filters.conditions import condition, moments, negation
+from core.filters.operators import COMPARISONS, OPERATORS
+from core.filters.tree import (
+    ActivityCondition,
+    FieldCondition,
+    Filter,
+    Group,
+    Node,
+    OrganizationCondition,
+    Times,
+)
+
+
+def where(filter: Filter, entity: Entity, now: datetime, zone: tzinfo) -> ColumnElement[bool]:
+    """Return the condition that rows of ``person``, or of ``organization``, meet the filter.
+
+    It says nothing of archived, merged and merely referred-to rows: leave those out beside it. It may be NULL where
+    it is not true; to ask for the opposite, use ``IS NOT TRUE``.
+
+    Args:
+        filter: Read with the catalogue of ``entity``.
+        entity: Whose table is selected from.
+        now: The present moment, with a time zone.
+        zone: Whose days count, such as ``ZoneInfo("Europe/Berlin")``.
+    """
+    table = table_of(Person if entity == "person" else Organization)
+    return _Rows(entity, table, table.c.fields, days.today(now, zone), zone).meet(filter.root)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows that conditions are put to; ``document`` is where their values without a column are."""
+
+    kind: str
+    table: FromClause
+    document: ColumnElement[Any]
+    today: date
+    zone: tzinfo
+
+    def meet(self, node: Node) -> ColumnElement[bool]:
+        match node:
+            case Group("all", of):
+                return and_(true(), *(self.meet(each) for each in of))
+            case Group(_, of):
+                return or_(*(self.meet(each) for each in of))
+            case FieldCondition() if node.field.type == "tags":
+                return self._tags(node)
+            case FieldCondition():
+                return condition(node, self.table, self.document, self.today, self.zone)
+            case OrganizationCondition():
+                return self._organization(node)
+            case ActivityCondition():
+                return self._activity(node)
+
+    def _tags(self, node: FieldCondition) -> ColumnElement[bool]:
+        operator = OPERATORS["tags"][node.op]
+        if operator.negates:
+            return negation(self._tags(replace(node, op=operator.negates)))
+        tagging = table_of(Tagging).alias()
+        found = [tagging.c.kind == self.kind, tagging.c.entity_id == self.table.c.id]
+        if node.value is not None:
+            names = node.value if isinstance(node.value, tuple) else (node.value,)
+            found.append(tagging.c.name.in_(names))
+        return exists().where(*found).correlate(self.table)
+
+    def _organization(self, node: OrganizationCondition) -> ColumnElement[bool]:
+        membership, organization = table_of(Membership).alias(), table_of(Organization).alias()
+        inner = _Rows("organization", organization, organization.c.fields, self.today, self.zone)
+        return (
+            exists()
+            .where(
+                membership.c.person_id == self.table.c.id,
+                organization.c.id == membership.c.organization_id,
+                ~organization.c.stub,
+                organization.c.merged_into.is_(None),
+                organization.c.archived_at.is_(None),
+                inner.meet(node.of),
+            )
+            .correlate(self.table)
+        )
+
+    def _activity(self, node: ActivityCondition) -> ColumnElement[bool]:
+        if node.op == "has_not_occurred":
+            return ~self._belongs_to(self._activities(node, within=True))
+        if node.op == "has_occurred":
+            return self._often_enough(node, node.times or Times("at_least", 1))
+        found = self._activities(node, within=False)
+        first_or_last = func.min if node.op == "first_occurred" else func.max
+        return self._belongs_to(found, self._within(node, first_or_last(found.c.occurred_at)))
+
+    def _often_enough(self, node: ActivityCondition, times: Times) -> ColumnElement[bool]:
+        found = self._activities(node, within=True)
+        count = func.count()
+        if times == Times("at_least", 1):
+            return self._belongs_to(found)
+        if times.op == "at_most" or times.count == 0:
+            # No activity at all is one of the answers, so whoever has more is looked for.
+            return ~self._belongs_to(found, *([count > times.count] if times.count else []))
+        return self._belongs_to(found, COMPARISONS[times.op](count, times.count))
+
+    def _belongs_to(self, found: Subquery, *having: ColumnElement[bool]) -> Exists:
+        """Return whether some of ``found`` is this row's; all of them together meet ``having``."""
+        if having:
+            found = select(found.c.entity_id).group_by(found.c.entity_id).having(*having).subquery()
+        return exists().where(found.c.entity_id == self.table.c.id).correlate(self.table)
+
+    def _activities(self, node: ActivityCondition, within: bool) -> Subquery:
+        """Return the activities that the condition looks at: whose each is, and when it occurred.
+
+        Those of a person are the ones that belong to her and the ones that she took part in; none twice.
+        """
+        activity = table_of(Activity).alias()
+        if self.kind == "organization":
+            mine = select(activity.c.organization_id.label("entity_id"), activity.c.occurred_at)
+            return mine.where(*self._is(node, activity, within)).subquery()
+        own = select(activity.c.person_id.label("entity_id"), activity.c.occurred_at)
+        joint, participant = table_of(Activity).alias(), table_of(Participant).alias()
+        shared = (
+            select(participant.c.person_id, joint.c.occurred_at, joint.c.id)
+            .join(joint, joint.c.id == participant.c.activity_id)
+            .where(participant.c.person_id.is_distinct_from(joint.c.person_id))
+            .where(*self._is(node, joint, within))
+            .distinct()
+            .subquery()
+        )
+        return union_all(
+            own.where(*self._is(node, activity, within)), select(shared.c.person_id, shared.c.occurred_at)
+        ).subquery()
+
+    def _is(self, node: ActivityCondition, activity: FromClause, within: bool) -> list[ColumnElement[bool]]:
+        asked: list[ColumnElement[bool]] = [true()]
+        if node.activity.type is not None:
+            asked.append(activity.c.type == node.activity.type)
+        if node.activity.source_ids is not None:
+            asked.append(activity.c.source_id.in_(node.activity.source_ids))
+        if within:
+            asked.append(self._within(node, activity.c.occurred_at))
+        if node.where is not None:
+            attributes = replace(self, table=activity, document=activity.c.attributes)
+            asked.append(attributes.meet(node.where))
+        return asked
+
+    def _within(self, node: ActivityCondition, moment: ColumnElement[datetime]) -> ColumnElement[bool]:
+        if node.when is None:
+            return true()
+        return and_(true(), moments(moment, days.days_of(node.when.op, node.when.value, self.today), self.zone))

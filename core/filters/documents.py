@@ -1,0 +1,119 @@
+"""Values out of JSON documents, as SQL expressions that SQLite and PostgreSQL each write in their own way.
+
+A key is always a bound value, whatever characters it has. A value that is absent or null is NULL. Numbers, booleans
+and lists are NULL too where something else is stored, as it can be when a vendor has changed the type of a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, func, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+
+class _Expression(FunctionElement[Any]):
+    """An expression with a template for each database: {0}, {1} are its operands, {others} all but the first.
+
+    A template for SQLite names each operand once and in order, as its parameters have no names.
+    """
+
+    inherit_cache = True
+    sqlite: str
+    postgresql: str
+
+
+@compiles(_Expression, "sqlite")
+def _in_sqlite(element: _Expression, compiler: SQLCompiler, **options: Any) -> str:
+    return _filled(element.sqlite, element, compiler, options)
+
+
+@compiles(_Expression, "postgresql")
+def _in_postgresql(element: _Expression, compiler: SQLCompiler, **options: Any) -> str:
+    return _filled(element.postgresql, element, compiler, options)
+
+
+def _filled(template: str, element: _Expression, compiler: SQLCompiler, options: dict[str, Any]) -> str:
+    operands = [compiler.process(each, **options) for each in element.clauses]
+    return template.format(*operands, others=", ".join(operands[1:]))
+
+
+class _AsText(_Expression):
+    inherit_cache = True
+    type: TypeEngine[Any] = Text()
+    sqlite = (
+        "(SELECT CASE e.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(e.value AS TEXT) END"
+        " FROM json_each({0}) AS e WHERE e.key = {1})"
+    )
+    postgresql = "({0} ->> {1})"
+
+
+class _AsDay(_AsText):
+    # Days and moments are texts that sort by time, but not by the rules of a language.
+    inherit_cache = True
+    postgresql = '(({0} ->> {1}) COLLATE "C")'
+
+
+class _AsNumber(_Expression):
+    inherit_cache = True
+    type: TypeEngine[Any] = Float()
+    sqlite = "(SELECT e.value FROM json_each({0}) AS e WHERE e.key = {1} AND e.type IN ('integer', 'real'))"
+    postgresql = "(CASE WHEN jsonb_typeof({0} -> {1}) = 'number' THEN ({0} -> {1})::numeric END)"
+
+
+class _AsBoolean(_Expression):
+    inherit_cache = True
+    type: TypeEngine[Any] = Boolean()
+    sqlite = "(SELECT e.type = 'true' FROM json_each({0}) AS e WHERE e.key = {1} AND e.type IN ('true', 'false'))"
+    postgresql = "(CASE WHEN jsonb_typeof({0} -> {1}) = 'boolean' THEN ({0} -> {1})::boolean END)"
+
+
+class _AsList(_Expression):
+    inherit_cache = True
+    type: TypeEngine[Any] = Text()
+    sqlite = "(SELECT e.value FROM json_each({0}) AS e WHERE e.key = {1} AND e.type = 'array')"
+    postgresql = "(CASE WHEN jsonb_typeof({0} -> {1}) = 'array' THEN {0} -> {1} END)"
+
+
+class _ItemCount(_Expression):
+    inherit_cache = True
+    type: TypeEngine[Any] = Integer()
+    sqlite = "coalesce(json_array_length({0}), 0)"
+    postgresql = "coalesce(jsonb_array_length({0}), 0)"
+
+
+class _HasItem(_Expression):
+    inherit_cache = True
+    type: TypeEngine[Any] = Boolean()
+    sqlite = "EXISTS (SELECT 1 FROM json_each({0}) AS item WHERE lower(item.value) IN ({others}))"
+    postgresql = "EXISTS (SELECT 1 FROM jsonb_array_elements_text({0}) AS item WHERE lower(item) IN ({others}))"
+
+
+_READERS: dict[str, type[_Expression]] = {
+    "text": _AsText,
+    "integer": _AsNumber,
+    "decimal": _AsNumber,
+    "boolean": _AsBoolean,
+    "date": _AsDay,
+    "datetime": _AsDay,
+    "list": _AsList,
+}
+
+
+def value_in(document: ColumnElement[Any], key: str, type: str) -> ColumnElement[Any]:
+    """Return the value under ``key``: text for texts, days, moments; the list itself, for the functions below."""
+    return _READERS[type](document, literal(key, Text()))
+
+
+def item_count(items: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return how many items a list of :func:`value_in` has; 0 when there is none."""
+    return _ItemCount(items)
+
+
+def has_item(items: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[bool]:
+    """Return whether a list of :func:`value_in` has one of ``texts`` as an item, in upper or lower case."""
+    return _HasItem(items, *(func.lower(literal(text, Text())) for text in texts))

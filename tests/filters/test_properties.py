@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, select
+
+from core.db.engine import make_engine, writing
+from core.db.models import Organization, Person
+from core.filters import matches, parse, sentence, where
+from tests.filters.trees import trees
+from tests.filters.world import NOWS, ORGANIZATIONS, PEOPLE, ZONES, population, store
+
+many = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PEOPLE_STORED, ORGANIZATIONS_STORED = population()
+PEOPLE_SEEN = {each.id: each.subject() for each in PEOPLE_STORED}
+ORGANIZATIONS_SEEN = {each.id: each.subject() for each in ORGANIZATIONS_STORED}
+moments = st.sampled_from(NOWS)
+zones = st.sampled_from(ZONES).map(ZoneInfo)
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    engine = make_engine(database_url)
+    with writing(engine) as writer:
+        store(writer, PEOPLE_STORED, ORGANIZATIONS_STORED)
+    with engine.connect() as reader:
+        yield reader
+    engine.dispose()
+
+
+@many
+@given(tree=trees(PEOPLE), now=moments, zone=zones)
+def test_people_found_in_a_database_are_those_that_match_in_memory(connection, tree, now, zone):
+    filter = parse(tree, PEOPLE)
+    found = connection.scalars(select(Person.id).where(where(filter, "person", now, zone))).all()
+    assert set(found) == {id for id, seen in PEOPLE_SEEN.items() if matches(filter, seen, now, zone)}
+    assert len(found) == len(set(found))
+
+
+@many
+@given(tree=trees(ORGANIZATIONS), now=moments, zone=zones)
+def test_organizations_found_in_a_database_are_those_that_match_in_memory(connection, tree, now, zone):
+    filter = parse(tree, ORGANIZATIONS)
+    found = connection.scalars(select(Organization.id).where(where(filter, "organization", now, zone))).all()
+    assert set(found) == {id for id, seen in ORGANIZATIONS_SEEN.items() if matches(filter, seen, now, zone)}
+
+
+@given(tree=trees(PEOPLE))
+def test_every_filter_has_a_sentence(tree):
+    words = sentence(parse(tree, PEOPLE))
+    assert words
+    assert "None" not in words
+    assert words.count("(") == words.count(")")
