@@ -127,8 +127,13 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     )
     yield found
     for process in found.started:
-        process.kill()
-        process.wait()
+        # Politely first: a demo that is killed cannot stop what it started.
+        process.terminate()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         for stream in filter(None, (process.stdout, process.stderr)):
             stream.close()
 
