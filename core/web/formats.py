@@ -85,8 +85,8 @@ def when(moment: datetime, style: str = "datetime") -> Markup:
 
 
 def initials(name: str) -> str:
-    """Return at most two letters to stand for a name."""
-    words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()]
+    """Return at most two letters to stand for a name or an email."""
+    words = [word for word in name.partition("@")[0].replace(".", " ").split() if word[0].isalnum()]
     picked = words[:1] + words[-1:] if len(words) > 1 else words
     return "".join(word[0] for word in picked).upper() or "?"
 
