@@ -340,7 +340,10 @@ def _scrub(value: Any) -> Any:
 
 def storable(payload: JSON) -> tuple[Any, str]:
     """Return what can be kept of a payload that may be anything, and a text that tells it from others."""
-    text = repr(_scrub(payload))[:100_000]
+    try:
+        text = repr(_scrub(payload))[:100_000]
+    except (ValueError, RecursionError) as error:
+        return {"text": f"not kept: {error}"}, ""
     try:
         (kept,), data = _clean([payload])
     except ValidationError:

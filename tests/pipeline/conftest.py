@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from marshmallow import Schema
-from sqlalchemy import Engine, Table, event, select
+from sqlalchemy import Engine, Table, event, insert, select
 
 from core.contract.types import (
     Activity,
@@ -25,6 +25,7 @@ from core.contract.types import (
 )
 from core.db.bulk import table_of
 from core.db.engine import make_engine
+from core.db.models import DataSource, Person
 from core.pipeline.apply import apply_page
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaper
@@ -65,6 +66,9 @@ POLICY = Policy(
     now=NOW,
     matching={"user": MergePolicy(("email", "external_id")), "firm": MergePolicy()},
 )
+
+
+SOURCE = {"plugin": "acme", "name": "Acme", "state": "connected", "created_at": NOW}
 
 
 def at(minutes: float = 0) -> datetime:
@@ -121,8 +125,6 @@ class World:
 
     def people(self) -> list[Mapping[str, Any]]:
         """The people that anybody sees, by creation."""
-        from core.db.models import Person
-
         rows = self.rows(Person, "created_at", "email", "id")
         return [row for row in rows if not row["stub"] and row["merged_into"] is None]
 
@@ -130,6 +132,8 @@ class World:
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
     engine = make_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(insert(DataSource), [SOURCE | {"id": n, "remote_id": str(n)} for n in (1, 2, 3, 4)])
     world = World(engine)
     event.listen(engine, "before_cursor_execute", lambda *args: world.statements.append(args[2]))
     yield world
