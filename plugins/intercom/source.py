@@ -15,6 +15,7 @@ from core.contract.types import (
     MergePolicy,
     Page,
     Redirect,
+    Ref,
     Rejected,
     Roster,
     Sandbox,
@@ -32,6 +33,7 @@ from plugins.intercom.client import IntercomClient, api_url, app_url
 from plugins.intercom.companies import Companies
 from plugins.intercom.contacts import Contacts
 from plugins.intercom.conversations import Conversations
+from plugins.intercom.fetching import fetch
 from plugins.intercom.manifest import MANIFEST
 from plugins.intercom.tickets import Tickets
 
@@ -43,8 +45,8 @@ class Intercom(DataSource):
 
     manifest = MANIFEST
     exempt = {
-        "attributes_declared": "Intercom puts attributes of its own, such as “Copilot used”, among the custom ones of a "
-        "conversation, and lists them nowhere",
+        "attributes_declared": "Intercom puts attributes of its own, such as “Copilot used”, among the custom ones of "
+        "a conversation, and lists them nowhere",
         "fields_shown": "the people of the sandbox use no mobile app",
     }
     streams = (Contacts(), Companies(), Conversations(), Tickets(), Articles(), Collections())
@@ -68,6 +70,10 @@ class Intercom(DataSource):
         if isinstance(outcome, Rejected):
             return outcome
         return _prove(account, str(outcome["access_token"]), "")
+
+    def fetch(self, account: Account, refs: Sequence[Ref]) -> Page:
+        """See :func:`plugins.intercom.fetching.fetch`."""
+        return fetch(account, refs)
 
     def field_schema(self, account: Account) -> Sequence[FieldSpec]:
         """See :mod:`plugins.intercom.schema`."""

@@ -12,23 +12,16 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from core.contract.errors import Forged, Reauthorise, Refused
-from core.contract.types import JSON, Account, Delivery, Page, Record, Ref, Refusal, Roster, WebhookRequest
-from plugins.base.client import NotFound
+from core.contract.types import JSON, Account, Delivery, Page, Record, Ref, Roster, WebhookRequest
 from plugins.base.mapping import remote_id
 from plugins.base.pages import dig
 from plugins.base.webhooks import check_signature, split_secrets
 from plugins.intercom import lookups
-from plugins.intercom.articles import article_mapper
 from plugins.intercom.client import IntercomClient
-from plugins.intercom.companies import map_company
-from plugins.intercom.contacts import read_contacts
-from plugins.intercom.conversations import read_conversations, read_each
-from plugins.intercom.tickets import TicketMapper
+from plugins.intercom.fetching import fetch
 
-HOPS = 3
 LAST = 253_402_300_800  # seconds: the end of the calendar
 SHORT = 2_000  # bytes: what comes unsigned is no longer
 UNINSTALLED = "uninstalled"
@@ -125,29 +118,19 @@ def read(account: Account, deliveries: Sequence[Delivery]) -> Page:
     roster = _roster(account) if topics & ROSTER else None
     told = _told(account, deliveries)
     merges, merged_into = _merges(deliveries)
-    records: list[Record | Refusal] = []
-    deleted: list[Ref] = []
-    for object in ITEM_TYPES:
-        ids = [ref.remote_id for ref in told if ref.object == object]
-        try:
-            if object == "contact":
-                found, vanished, more = _contacts(client, ids, merged_into)
-                merges += more
-            else:
-                found, vanished = _others(client, object, ids)
-        except Refused as error:
-            found, vanished = [Refusal(object, key, str(error)) for key in ids], []
-        records += found
-        deleted += vanished
+    found = fetch(account, told, merged_into)
     # That it can still be read proves nothing: Intercom answers for archived contacts, and deletes companies later.
     # What has changed since it was told to be gone lives: deliveries are late and out of order.
     versions = {
-        Ref(record.object, record.remote_id): record.updated_at for record in records if isinstance(record, Record)
+        Ref(record.object, record.remote_id): record.updated_at
+        for record in found.records
+        if isinstance(record, Record)
     }
     gone = {ref for ref, at in told.items() if at is not None and (versions.get(ref) or at) <= at}
-    records = [record for record in records if Ref(record.object, record.remote_id) not in gone]
+    records = [record for record in found.records if Ref(record.object, record.remote_id) not in gone]
+    merges += found.merged
     merged = {source for source, _ in merges}
-    deleted = [ref for ref in dict.fromkeys([*deleted, *gone]) if ref not in merged]
+    deleted = [ref for ref in dict.fromkeys([*found.deleted, *gone]) if ref not in merged]
     return Page(records, merged=list(dict.fromkeys(merges)), deleted=deleted, roster=roster)
 
 
@@ -218,61 +201,3 @@ def object_id(item: Mapping[str, Any], object: str) -> str | None:
     if item.get("type") in ITEM_TYPES[object] and item.get("id"):
         return remote_id(item["id"])
     return remote_id(item.get(f"{object}_id")) if object != "ticket" else None
-
-
-def _contacts(
-    client: IntercomClient, ids: Sequence[str], merged_into: set[str]
-) -> tuple[list[Record | Refusal], list[Ref], list[tuple[Ref, Ref]]]:
-    """Fetch contacts; those that were merged meanwhile (410) lead to their survivors.
-
-    Args:
-        client: Reads the workspace.
-        ids: Of the contacts.
-        merged_into: Those of whom it is to be asked whom they took in.
-    """
-    found: dict[str, JSON] = {}
-    refused: list[Record | Refusal] = []
-    deleted: list[Ref] = []
-    merges: list[tuple[Ref, Ref]] = []
-    outcomes = client.map(lambda key: _contact(client, key, key in merged_into), ids)
-    for key, outcome in zip(ids, outcomes, strict=True):
-        if isinstance(outcome, NotFound):
-            deleted.append(Ref("contact", key))
-        elif isinstance(outcome, Refused):
-            refused.append(Refusal("contact", key, str(outcome)))
-        elif outcome[1].get("archived"):
-            deleted.append(Ref("contact", key))
-        else:
-            survivor, contact = outcome
-            found.setdefault(survivor, contact)
-            sources = [remote_id(dig(merge, "source_contact_id")) for merge in contact.get("merge_history") or ()]
-            if survivor != key:
-                sources.append(key)
-            merges += [(Ref("contact", source), Ref("contact", survivor)) for source in sources if source]
-    return [*read_contacts(client, list(found.values())), *refused], deleted, merges
-
-
-def _contact(client: IntercomClient, key: str, with_merges: bool) -> tuple[str, dict[str, Any]]:
-    """Return a contact and its id, following merges: chains resolve in at most three steps (Intercom API 2.16)."""
-    query = {"include_merge_history": "true"} if with_merges else None
-    for _ in range(HOPS):
-        try:
-            return key, client.get(f"/contacts/{quote(key, safe='')}", query)
-        except NotFound as error:
-            canonical = error.links.get("canonical")
-            if error.status != 410 or not canonical:
-                raise
-            key = canonical.rstrip("/").rpartition("/")[2]
-    return key, client.get(f"/contacts/{quote(key, safe='')}", query)
-
-
-def _others(client: IntercomClient, object: str, ids: Sequence[str]) -> tuple[list[Record | Refusal], list[Ref]]:
-    if not ids:
-        return [], []
-    if object == "conversation":
-        return read_conversations(client, ids)
-    if object == "ticket":
-        return read_each(client, object, "/tickets/{}", ids, TicketMapper(client.account))
-    if object == "company":
-        return read_each(client, object, "/companies/{}", ids, map_company)
-    return read_each(client, object, "/articles/{}", ids, article_mapper(client.account))
