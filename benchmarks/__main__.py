@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import sync
+from benchmarks import filters, sync
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "sync": sync.run,
+    "filters": filters.run,
 }
 
 if __name__ == "__main__":
