@@ -142,6 +142,14 @@ def ring_for_webhooks(mainstem: Mainstem, source_id: int) -> None:
     ring(mainstem, "drain_webhooks", "webhooks", source_id, once=True)
 
 
+def replay_webhooks(mainstem: Mainstem, source_id: int, actor: str) -> int:
+    """Give dead deliveries another chance and have them worked off; see :func:`core.services.inbox.replay`."""
+    redis_of(mainstem).ping()
+    count = inbox.replay(mainstem, source_id, actor)
+    ring_for_webhooks(mainstem, source_id)
+    return count
+
+
 def drain_webhooks(source_id: int) -> None:
     """Job: work off the stored deliveries of a data source for a while, then make room for others."""
     mainstem = _mainstem()

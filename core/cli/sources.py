@@ -115,6 +115,17 @@ def sync(ctx: click.Context, source_id: int, wait: bool, inline: bool, full: boo
     ctx.exit(0 if run.status in DONE else 1)
 
 
+@command.command("replay")
+@_ID
+def replay(source_id: int) -> None:
+    """Give the webhooks of a data source that failed for good another chance; workers do it."""
+    from core import jobs
+
+    mainstem = open_mainstem()
+    count = jobs.replay_webhooks(mainstem, source_id, ACTOR)
+    show({"id": source_id, "replayed": count}, f"{count} webhooks of data source {source_id} are worked off again")
+
+
 @command.command("rename")
 @_ID
 @click.argument("name")

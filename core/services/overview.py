@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, func, null, select
 from sqlalchemy.orm import Session
 
 from core.contract.types import Manifest
-from core.db.models import Activity, Article, DataSource, Link, RefusedRecord, Run
+from core.db.models import Activity, Article, DataSource, Link, RefusedRecord, Run, WebhookDelivery
 from core.host import Host, PluginMissing
 from core.services.errors import NotFound
 
@@ -146,6 +146,13 @@ def refused(session: Session, source_id: int, skip: int = 0, size: int = 20) -> 
     rows = select(RefusedRecord).where(RefusedRecord.source_id == source_id, RefusedRecord.resolved_at.is_(None))
     rows = rows.order_by(RefusedRecord.refused_at.desc(), RefusedRecord.id).offset(skip).limit(size + 1)
     found = session.scalars(rows).all()
+    return Batch(found[:size], len(found) > size)
+
+
+def dead_deliveries(session: Session, source_id: int, size: int = 20) -> Batch[WebhookDelivery]:
+    """Return the webhooks of a data source that could not be worked off, the last first."""
+    dead = select(WebhookDelivery).where(WebhookDelivery.source_id == source_id, WebhookDelivery.state == "dead")
+    found = session.scalars(dead.order_by(WebhookDelivery.id.desc()).limit(size + 1)).all()
     return Batch(found[:size], len(found) > size)
 
 

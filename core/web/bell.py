@@ -54,6 +54,9 @@ class Bell:
                 except (RedisError, ValkeyError):
                     # The delivery is safe: a worker's tick finds it.
                     log.warning("stored a webhook, but Redis is out of reach", extra={"source": source_id})
+                except Exception:
+                    # Whatever it is, those who press next are rung for.
+                    log.exception("could not ring for webhooks", extra={"source": source_id})
             time.sleep(PAUSE_SECONDS)
 
     def _take(self) -> set[int]:

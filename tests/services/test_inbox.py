@@ -386,11 +386,12 @@ def test_done_deliveries_are_forgotten_after_a_week(mainstem: Mainstem, source: 
     tell(mainstem, *range(7))
     set_all(mainstem, DELIVERY, state="done", processed_at=now_utc() - timedelta(days=8))
     with writing(mainstem.engine) as connection:
-        for key, values in {
+        changes: dict[str, dict[str, Any]] = {
             "e1": {"processed_at": now_utc() - timedelta(days=6)},
             "e2": {"state": "dead"},
             "e3": {"state": "pending", "processed_at": None},
-        }.items():
+        }
+        for key, values in changes.items():
             connection.execute(DELIVERY.update().where(DELIVERY.c.dedupe_key == key).values(values))
     monkeypatch.setattr(inbox, "PURGED_AT_ONCE", 3)
     assert [inbox.purge(mainstem) for _ in range(3)] == [2, 2, 0]

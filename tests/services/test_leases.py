@@ -100,7 +100,7 @@ def test_a_lapsed_lease_is_taken_over_and_the_late_one_writes_nothing(
         gate.open()
         late.result()
     assert rows(other.engine, PartitionRow) == [done]
-    assert [vendor.count()["user", n] for n in range(2)] == [1, 2]
+    assert [vendor.asked()["user", n] for n in range(2)] == [1, 2]
     assert close(other, run_id)
     assert counts(syncing.progress(other, run_id))["user"] == {"read": 6, "created": 6}
 
@@ -193,7 +193,7 @@ def test_time_up_leaves_the_rest_at_the_cursor(
     assert not close(mainstem, run_id)
     assert not advance(other, run_id)
     assert close(other, run_id)
-    assert vendor.count() == {("user", n): 1 for n in range(3)}
+    assert vendor.asked() == {("user", n): 1 for n in range(3)}
     assert not advance(other, run_id)
 
 
@@ -206,7 +206,7 @@ def test_an_unbroken_partition_is_read_to_its_end(
     run_id = planned(mainstem, source)
     advance(mainstem, run_id, seconds=60)
     assert rows(mainstem.engine, PartitionRow)[0]["state"] == "done"
-    assert vendor.count() == {("user", n): 1 for n in range(3)}
+    assert vendor.asked() == {("user", n): 1 for n in range(3)}
 
 
 def test_an_unbroken_partition_begins_at_its_start_when_it_broke(mainstem: Mainstem, source: int, vendor: Vendor):
@@ -215,7 +215,7 @@ def test_an_unbroken_partition_begins_at_its_start_when_it_broke(mainstem: Mains
     vendor.errors["user", 2] = [Retry("Acme is busy", after=0)]
     run_id = planned(mainstem, source)
     syncing.run_inline(mainstem, run_id)
-    assert [vendor.count()["user", n] for n in range(3)] == [2, 2, 2]
+    assert [vendor.asked()["user", n] for n in range(3)] == [2, 2, 2]
     assert syncing.progress(mainstem, run_id).state == "succeeded"
     assert len(emails(mainstem.engine)) == 6
 
@@ -278,7 +278,7 @@ def test_two_processes_share_a_run_and_its_limit(mainstem: Mainstem, other: Main
 
     at_once(lambda: work(first), lambda: work(second))
     assert most == 2
-    assert set(watched.count().values()) == {1}
+    assert set(watched.asked().values()) == {1}
     assert counts(syncing.progress(first, run_id))["user"] == {"read": 48, "created": 48}
 
 

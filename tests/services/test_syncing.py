@@ -63,7 +63,7 @@ def test_the_first_run_brings_everything(mainstem: Mainstem, source: int, busy: 
     assert emails(mainstem.engine) == [f"u{n}@example.com" for n in range(5)]
     assert len(rows(mainstem.engine, Organization)) == 3
     assert len(rows(mainstem.engine, Activity)) == 3
-    assert busy.count() == {("user", n): 1 for n in range(3)} | {(o, n): 1 for o in ("firm", "chat") for n in range(2)}
+    assert busy.asked() == {("user", n): 1 for n in range(3)} | {(o, n): 1 for o in ("firm", "chat") for n in range(2)}
     assert [told.status for told in busy.finished] == ["succeeded"]
     assert busy.finished[0].objects["user"]["created"] == 5
 
@@ -148,7 +148,7 @@ def test_a_retry_comes_back_at_the_same_page(mainstem: Mainstem, source: int, bu
     busy.errors["user", 1] = [Retry("Acme is busy", after=0), Retry("Acme is busy", after=0)]
     progress = run(mainstem, source)
     assert progress.status == "succeeded"
-    assert [busy.count()["user", n] for n in range(3)] == [1, 3, 1]
+    assert [busy.asked()["user", n] for n in range(3)] == [1, 3, 1]
     row = partition_of(mainstem, "user")
     assert (row["attempts"], row["error"], row["pages"]) == (0, None, 3)
 
@@ -164,7 +164,7 @@ def test_a_retry_waits_as_long_as_the_vendor_says(mainstem: Mainstem, source: in
     assert before + timedelta(seconds=300) <= row["not_before"] <= now_utc() + timedelta(seconds=300)
     assert (row["state"], row["attempts"], row["error"]) == ("ready", 1, "Acme is busy")
     assert row["lease_token"] is None
-    assert busy.count()["user", 1] == 1
+    assert busy.asked()["user", 1] == 1
     progress = syncing.progress(mainstem, run_id)
     assert (progress.state, progress.objects["user"].error) == ("running", "Acme is busy")
     assert progress.objects["firm"].done == 1
@@ -184,7 +184,7 @@ def test_it_gives_up_after_too_many_retries_in_a_row(mainstem: Mainstem, source:
     busy.errors["user", 1] = [Retry("Acme is busy", after=0)] * partitions.ATTEMPTS
     progress = run(mainstem, source)
     assert (progress.status, progress.error) == ("partial", "user: Acme is busy")
-    assert busy.count()["user", 1] == partitions.ATTEMPTS
+    assert busy.asked()["user", 1] == partitions.ATTEMPTS
     assert counts(progress)["user"] == {"read": 2, "created": 2}
     assert "user" not in list_sources(mainstem)[0]["since"]
 
@@ -199,7 +199,7 @@ def test_a_restart_begins_from_the_start(mainstem: Mainstem, source: int, busy: 
     busy.errors["user", 2] = [Restart("The cursor has expired")] * partitions.RESTARTS
     progress = run(mainstem, source)
     assert progress.status == "succeeded"
-    assert [busy.count()["user", n] for n in range(3)] == [4, 4, 4]
+    assert [busy.asked()["user", n] for n in range(3)] == [4, 4, 4]
     assert len(emails(mainstem.engine)) == 5
     assert counts(progress)["user"] == {"read": 17, "created": 5, "unchanged": 12}
 
@@ -208,7 +208,7 @@ def test_restarts_are_limited(mainstem: Mainstem, source: int, busy: Vendor):
     busy.errors["user", 1] = [Restart("The cursor has expired")] * (partitions.RESTARTS + 1)
     progress = run(mainstem, source)
     assert (progress.status, progress.error) == ("partial", "user: The cursor has expired")
-    assert busy.count()["user", 1] == partitions.RESTARTS + 1
+    assert busy.asked()["user", 1] == partitions.RESTARTS + 1
 
 
 def test_what_is_refused_fails_alone(mainstem: Mainstem, source: int, busy: Vendor):
@@ -333,14 +333,14 @@ def test_dead_credentials_pause_the_run_and_a_reconnect_goes_on_at_the_cursor(
     syncing.run_inline(mainstem, paused.run)
     done = syncing.progress(mainstem, paused.run)
     assert (done.state, done.error) == ("succeeded", None)
-    assert [vendor.count()["user", n] for n in range(4)] == [1, 1, 2, 1]
+    assert [vendor.asked()["user", n] for n in range(4)] == [1, 1, 2, 1]
     assert counts(done)["user"] == {"read": 8, "created": 8}
     assert len(rows(mainstem.engine, Run)) == 1
 
 
 def test_an_error_about_the_old_credentials_does_not_stop_the_new_ones(mainstem: Mainstem, source: int, vendor: Vendor):
     def renew(partition: str, page: int) -> None:
-        if not vendor.finished and vendor.count()["user", 0] == 1:
+        if not vendor.finished and vendor.asked()["user", 0] == 1:
             reconnect(mainstem, source, "ann", {"token": "sesame-2"})
 
     vendor.data = {"user": [user(1)]}
@@ -383,7 +383,7 @@ def test_nothing_is_written_after_a_disconnect(mainstem: Mainstem, source: int, 
     progress = syncing.progress(mainstem, run_id)
     assert (progress.state, progress.status) == ("cancelled", "cancelled")
     assert rows(mainstem.engine, DataSource)[0]["since"] == {}
-    assert vendor.count()["user", 3] == 0
+    assert vendor.asked()["user", 3] == 0
 
 
 def test_progress_that_cannot_be_shown_stops_nothing(

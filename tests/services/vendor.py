@@ -116,7 +116,7 @@ class Vendor:
         self.finished: list[RunSummary] = []
         self._lock = threading.Lock()
 
-    def count(self) -> Counter[tuple[str, int]]:
+    def asked(self) -> Counter[tuple[str, int]]:
         """How often each page was asked for."""
         return Counter(self.calls)
 

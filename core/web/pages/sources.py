@@ -73,6 +73,7 @@ def health(id: int) -> ResponseReturnValue:
         skip=skip,
         runs=overview.runs(session(), id, request.args.get("before", type=int)),
         refused=overview.refused(session(), id, skip),
+        deliveries=overview.dead_deliveries(session(), id),
     )
 
 
@@ -88,6 +89,14 @@ def rename(id: int) -> ResponseReturnValue:
 def sync(id: int) -> ResponseReturnValue:
     """Fetch what changed."""
     return _do(id, lambda: jobs.start_sync(mainstem(), id), "The sync has started")
+
+
+@blueprint.post("/sources/<int:id>/replay")
+@requires("sources.manage")
+def replay(id: int) -> ResponseReturnValue:
+    """Give the webhooks that could not be worked off another chance."""
+    back = url_for("sources.health", id=id)
+    return _do(id, lambda: jobs.replay_webhooks(mainstem(), id, actor()), "The deliveries are worked off again", back)
 
 
 @blueprint.get("/sources/<int:id>/<any('full-sync', disconnect, reconnect, archive, restore, delete):key>")
@@ -111,9 +120,11 @@ def act(id: int, key: str) -> ResponseReturnValue:
     return _do(id, lambda: action.run(mainstem(), id, actor(), given), action.done, to_list=action.leads_to_list)
 
 
-def _do(id: int, work: Callable[[], object], done: str, *, to_list: bool = False) -> ResponseReturnValue:
+def _do(
+    id: int, work: Callable[[], object], done: str, back: str = "", *, to_list: bool = False
+) -> ResponseReturnValue:
     overview.get(session(), id)
-    back = url_for("sources.show", id=id)
+    back = back or url_for("sources.show", id=id)
     try:
         work()
     except (ServiceError, SourceError, PluginError) as error:
