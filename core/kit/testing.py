@@ -36,9 +36,9 @@ class SourceContract:
     people: ClassVar[int | None] = None
 
     @pytest.fixture(scope="class")
-    def trial(self, request: pytest.FixtureRequest) -> Trial:
+    @classmethod
+    def trial(cls) -> Trial:
         """The plugin on trial, once for all rules."""
-        cls = request.cls
         return Trial(cls.plugin, {**getattr(cls.plugin, "exempt", {}), **cls.exempt}, cls.people)
 
     @pytest.mark.parametrize("key", list(RULES))

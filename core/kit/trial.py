@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from core.contract.errors import SourceError
 from core.contract.hookspecs import SourceSpecs
-from core.contract.types import FieldSpec, Manifest, SandboxOptions
+from core.contract.types import FieldSpec, Manifest, Partition, SandboxOptions
 from core.host import Host
 from core.kit.rule import RULES, Broken, NotApplicable, Rule
 from core.kit.world import Reading, World
@@ -116,10 +116,10 @@ class Trial:
         """How many people one page of the plugin holds at most."""
         for people in (FIRST_GUESS, SECOND_GUESS):
             world = self.world(people)
-            steps = [step for p in world.plan() if p.object in self.person_objects for step in world.steps(p)]
-            sizes = [len(step.page.records) for step in steps]
-            if sizes and max(sizes) < people:
-                return max(1, *sizes)
+            partitions = [partition for partition in world.plan() if partition.object in self.person_objects]
+            largest = max((_largest(world, partition) for partition in partitions), default=0)
+            if largest < people:
+                return max(1, largest)
         return people
 
     @property
@@ -141,6 +141,15 @@ class Trial:
     def fields(self) -> list[FieldSpec]:
         """The fields of the usual sandbox's account."""
         return list(self.usual.source().field_schema(account=self.usual.account))
+
+
+def _largest(world: World, partition: Partition) -> int:
+    """Return how many records the largest page of a partition has; of one that does not end, so far."""
+    largest = 0
+    with suppress(Broken):
+        for step in world.steps(partition):
+            largest = max(largest, len(step.page.records))
+    return largest
 
 
 @contextmanager

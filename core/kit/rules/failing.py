@@ -161,7 +161,8 @@ def refusals(trial: Trial) -> None:
 def lost_cursor(trial: Trial) -> None:
     """A cursor that the vendor no longer knows raises Restart or Retry.
 
-    Cursors expire while a run pauses. The vendor's own parts of each cursor are spoilt; a page number becomes huge.
+    Cursors expire while a run pauses. The vendor's own parts of each cursor are spoilt here; a number becomes huge, to
+    which an empty page is an answer as well.
     """
     tried = False
     for step in trial.reading.steps:
@@ -173,8 +174,9 @@ def lost_cursor(trial: Trial) -> None:
         tried = True
         call = trial.usual.source().sync
         found = outcome(call, account=trial.usual.account, partition=step.partition, cursor=spoilt)
-        over = isinstance(found, Page) and not found.records and found.next is None and _NOWHERE in _leaves(spoilt)
-        if not isinstance(found, Restart | Retry) and not over:
+        # A number is the plugin's own, and beyond the end there may be an empty page.
+        own = isinstance(found, Page) and not any(isinstance(part, str) for part in _spoilt(spoilt, step.page.next))
+        if not isinstance(found, Restart | Retry) and not own:
             raise Broken(f"{name(step.partition)}: at the lost cursor {spoilt!r} {_did(found)}, not Restart")
     if not tried:
         raise NotApplicable("no cursor has a part of the vendor's")
@@ -209,10 +211,11 @@ def _is_own(text: str) -> bool:
     return True
 
 
-def _leaves(cursor: JSON) -> list[JSON]:
+def _spoilt(cursor: JSON, before: JSON) -> list[JSON]:
+    """Return the parts of a spoilt cursor that differ from what they were."""
     if isinstance(cursor, dict):
-        return [leaf for value in cursor.values() for leaf in _leaves(value)]
-    return [cursor]
+        return [part for key, value in cursor.items() for part in _spoilt(value, before[key])]
+    return [] if cursor == before else [cursor]
 
 
 def _did(found: Any) -> str:

@@ -137,7 +137,6 @@ def lean(trial: Trial) -> None:
         raise NotApplicable("it brings no people")
     world = trial.world(people=(LONG + 1) * trial.page_size)
     _read(world, trial, LONG)  # fills the caches of modules and of the sandbox
-    gc.collect()
     tracemalloc.start()
     try:
         held = _read(world, trial, LONG)
@@ -148,6 +147,11 @@ def lean(trial: Trial) -> None:
     grown, page = held[-1] - held[SHORT - 1], held[0]
     if grown > max(SPARE, page * (LONG - SHORT) // 2):
         raise Broken(f"after {LONG} pages {grown / 1e6:.1f} MB more are held than after {SHORT}")
+
+
+def _held() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
 
 
 def _read(world: World, trial: Trial, pages: int) -> list[int]:
@@ -161,8 +165,7 @@ def _read(world: World, trial: Trial, pages: int) -> list[int]:
         for step in world.steps(partition):
             page = step.page if not held else None
             del step
-            gc.collect()
-            held.append(tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0)
+            held.append(_held() if tracemalloc.is_tracing() and len(held) + 1 in (1, SHORT, LONG) else 0)
             if len(held) == pages:
                 break
         del page
