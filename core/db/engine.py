@@ -22,7 +22,14 @@ def make_engine(url: str) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(
-            url, json_serializer=_dumps, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
+            url,
+            json_serializer=_dumps,
+            hide_parameters=True,
+            # Few connections, each with a warm cache: one writes at a time anyhow.
+            pool_size=2,
+            max_overflow=30,
+            pool_use_lifo=True,
+            connect_args={"timeout": 30, "check_same_thread": False},
         )
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -33,6 +40,7 @@ def make_engine(url: str) -> Engine:
         hide_parameters=True,
         pool_pre_ping=True,
         pool_size=10,
+        max_overflow=30,
         connect_args={"prepare_threshold": None},
     )
 
@@ -41,7 +49,7 @@ def _configure_sqlite(connection: Any, record: Any) -> None:
     # The driver's own transaction handling is off: it would begin too late, and never immediately.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-32000"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-16000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
     # SQLite's own knows the letters of ASCII alone.
