@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.contract.types import JSON, Account, Activity, Record, Ref
@@ -42,6 +43,9 @@ STATISTICS = {
     "parts": "count_conversation_parts",
 }
 
+MOVED_BY = ("last_close_at", "last_contact_reply_at", "last_admin_reply_at", "last_assignment_at")
+INSTANT = timedelta(microseconds=1)
+
 Attributes = dict[str, JSON]
 
 
@@ -61,7 +65,7 @@ class ConversationMapper:
         return Record(
             "conversation",
             own_id(conversation),
-            moment(conversation.get("updated_at"), "updated_at"),
+            version(conversation),
             moment(conversation.get("created_at"), "created_at"),
             activities=tuple(self._activities(conversation)),
             payload=conversation,
@@ -159,6 +163,28 @@ class ConversationMapper:
 
     def _teammate(self, key: str | None) -> Attributes:
         return {"teammate_id": key, "teammate": self._names.teammates.get(key)} if key else {}
+
+
+def is_closed(conversation: Mapping[str, Any]) -> bool:
+    """Tell whether nothing more is expected of a conversation."""
+    return conversation.get("state") == "closed"
+
+
+def version(conversation: Mapping[str, Any]) -> datetime | None:
+    """Return when a conversation changed last, by whatever tells of it, in a search or by itself.
+
+    Ratings, answers and closing do not always move Intercom's ``updated_at``. One that is not closed counts as an
+    instant older than it is, so that closing it is a change even where no time tells of it.
+    """
+    updated = moment(conversation.get("updated_at"), "updated_at")
+    if updated is None:
+        return None
+    statistics, rating = conversation.get("statistics"), conversation.get("conversation_rating")
+    times = [dig(statistics, name) for name in MOVED_BY]
+    if dig(rating, "rating") is not None:
+        times += [dig(rating, "created_at"), dig(rating, "updated_at")]
+    latest = max([updated, *(datetime.fromtimestamp(time, UTC) for time in times if type(time) is int)])
+    return latest if is_closed(conversation) else latest - INSTANT
 
 
 def type_of(part: Mapping[str, Any]) -> str:

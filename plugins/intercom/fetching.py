@@ -16,7 +16,8 @@ from plugins.intercom.articles import article_mapper, map_collection
 from plugins.intercom.client import IntercomClient
 from plugins.intercom.companies import map_company
 from plugins.intercom.contacts import read_contacts
-from plugins.intercom.conversations import read_conversations, read_each
+from plugins.intercom.conversations import read_conversations
+from plugins.intercom.details import read_each
 from plugins.intercom.tickets import TicketMapper
 
 HOPS = 3

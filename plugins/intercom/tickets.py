@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from core.contract.types import JSON, Account, Activity, Cursor, Page, Partition, Record, Ref
 from plugins.base.mapping import html_to_text, map_each, moment, own_id, remote_id, text
 from plugins.base.pages import dig
-from plugins.base.source import Stream
 from plugins.intercom import lookups
 from plugins.intercom.client import IntercomClient, after, listed
 from plugins.intercom.contacts import nested
-from plugins.intercom.conversations import OVERLAP, in_window, search_window, window
+from plugins.intercom.windows import Windows, in_window
 
-# Each row comes with up to 500 parts.
-SIZE = 50
 STATE_CHANGE = "ticket_state_updated"
 
 
-class Tickets(Stream):
-    """One search of all that changed, oldest change first."""
+class Tickets(Windows):
+    """By windows of their last change. Intercom tells of no deleted ones."""
 
     object = "ticket"
-
-    def plan(self, account: Account, since: datetime | None, horizon: datetime | None) -> Sequence[Partition]:
-        """One open window."""
-        start = horizon if since is None else max(since - OVERLAP, horizon or since - OVERLAP)
-        return [window("ticket", start or datetime.fromtimestamp(0, UTC), None)]
+    path = "/tickets/search"
+    names = ("tickets", "data")
+    # Each row comes with up to 500 parts.
+    size = 50
 
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
-        """Read the page at ``{"from": unix seconds, "to": null, "after": Intercom's cursor or absent}``."""
-        body = search_window(IntercomClient(account), "/tickets/search", cursor, SIZE)
-        rows = [row for row in listed(body, "tickets", "data") if in_window(row, cursor)]
+        """Read the page at the cursor: of a window with Intercom's cursor as ``after``."""
+        body = self.search(IntercomClient(account), cursor)
+        rows = [row for row in listed(body, *self.names) if in_window(row, cursor)]
         total, following = body.get("total_count"), after(body)
         return Page(
-            records=map_each("ticket", rows, TicketMapper(account)),
+            records=map_each(self.object, rows, TicketMapper(account)) if rows else [],
             next=following and {**cursor, "after": following},
             expected=total if isinstance(total, int) else None,
         )
@@ -53,7 +49,7 @@ class TicketMapper:
         return Record(
             "ticket",
             own_id(ticket),
-            moment(ticket.get("updated_at"), "updated_at"),
+            version(ticket),
             moment(ticket.get("created_at"), "created_at"),
             activities=tuple(self._activities(ticket)),
             payload=ticket,
@@ -112,6 +108,14 @@ class TicketMapper:
             "teammate_id": teammate,
             "teammate": self._names.teammates.get(teammate or ""),
         }
+
+
+def version(ticket: Mapping[str, Any]) -> datetime | None:
+    """Return when a ticket changed last: its newest part was seen to be younger than its ``updated_at``."""
+    parts = nested(ticket, "ticket_parts").get("ticket_parts") or ()
+    times = [ticket.get("updated_at"), *(part.get("updated_at") or part.get("created_at") for part in parts)]
+    moments = [found for time in times if (found := moment(time, "updated_at")) is not None]
+    return max(moments, default=None)
 
 
 def state_of(state: Any) -> str | None:

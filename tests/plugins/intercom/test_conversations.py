@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 
 import pytest
 import requests
@@ -12,11 +11,16 @@ import requests
 from core.contract.errors import Reauthorise, Refused, Restart, Retry
 from core.contract.types import Partition, Ref, Scope
 from plugins.base.client import ApiClient
-from plugins.intercom.conversations import in_window, windows
+from plugins.intercom.activities import version
 from tests.plugins.intercom.payloads import ADMINS, TEAMS, conversation
 from tests.plugins.intercom.support import URL, Read, Workspace, at, error_list, holding, mocked, read_partition, source
 
 ALL = Partition("conversation", start={"from": 0, "to": None})
+
+
+def held_by(store):
+    """What a host holds that has read everything."""
+    return {c.fields["id"]: version(store.conversation_fields(c)) for c in store.conversations}
 
 
 def parts_of(store, conversation):
@@ -49,18 +53,6 @@ def test_every_conversation_comes_once_with_every_part():
         }
 
 
-def test_the_first_load_is_split_into_weeks(workspace):
-    store = workspace.store
-    account = replace(workspace.account, objects={"conversation": None})
-    partitions = source.plan_sync(account=account, scope=Scope({}))
-    oldest = min(c.fields["updated_at"] for c in store.conversations)
-    assert partitions[0].start["from"] == oldest
-    assert partitions[-1].start["to"] is None
-    bounds = [(p.start["from"], p.start["to"]) for p in partitions]
-    assert all(end == start for (_, end), (start, _) in pairwise(bounds))
-    assert len({partition.key for partition in partitions}) == len(partitions) > 2
-
-
 def test_a_horizon_bounds_the_first_load(workspace):
     horizon = at(workspace.store.clock.seconds()) - timedelta(days=20)
     read = workspace.read(["conversation"], horizon=horizon)
@@ -69,41 +61,13 @@ def test_a_horizon_bounds_the_first_load(workspace):
     assert len(read.pages) <= 3
 
 
-@pytest.mark.parametrize("horizon", [None, at(0), at(1_000_000_000)])
-def test_no_window_lies_before_the_first_change_and_windows_are_not_too_many(horizon):
-    mocker, account = mocked(objects={"conversation": None})
-    mocker.post(f"{URL}/conversations/search", json={"conversations": [{"id": "1", "updated_at": 1_100_000_000}]})
-    partitions = source.plan_sync(account=account, scope=Scope({}, horizon))
-    assert partitions[0].start["from"] == 1_100_000_000
-    assert partitions[-1].start["to"] is None
-    assert 140 < len(partitions) <= 151
-    assert mocker.call_count == 1
-
-
-@pytest.mark.parametrize("rows", [[], [{"updated_at": "odd"}], ["odd"]])
-def test_where_nothing_is_told_of_the_past_one_window_takes_all(rows):
-    mocker, account = mocked(objects={"conversation": None})
-    mocker.post(f"{URL}/conversations/search", json={"conversations": rows})
-    (partition,) = source.plan_sync(account=account, scope=Scope({}, at(5000)))
-    assert partition.start == {"from": 5000, "to": None}
-
-
 def test_an_empty_workspace(workspace):
     assert Workspace(people=0).read(["conversation"]).records == {}
 
 
-def test_windows_meet_without_overlap():
-    parts = windows("conversation", at(0), at(20 * 86400), timedelta(days=7))
-    assert [(p.key, p.start["from"], p.start["to"]) for p in parts] == [
-        ("1970-01-01", 0, 604800), ("1970-01-08", 604800, 1209600), ("1970-01-15", 1209600, None)
-    ]  # fmt: skip
-    assert [in_window({"updated_at": 604800}, p.start) for p in parts] == [False, True, False]
-    assert in_window({"updated_at": None}, parts[0].start)
-
-
 def test_later_runs_fetch_what_changed_and_nothing_else(workspace):
     store = workspace.store
-    held = {c.fields["id"]: at(c.fields["updated_at"]) for c in store.conversations}
+    held = held_by(store)
     since = at(store.clock.seconds())
     changed = list(held)[:3]
     store.reply(changed[0], "7001", "Hello again")
@@ -116,7 +80,7 @@ def test_later_runs_fetch_what_changed_and_nothing_else(workspace):
 
 
 def test_what_the_host_holds_is_not_fetched(workspace):
-    held = {c.fields["id"]: at(c.fields["updated_at"]) for c in workspace.store.conversations}
+    held = held_by(workspace.store)
     stale = next(iter(held))
     held[stale] -= timedelta(seconds=1)
     read = workspace.read(["conversation"], known=held)
@@ -124,16 +88,8 @@ def test_what_the_host_holds_is_not_fetched(workspace):
     assert read.unchanged == len(held) - 1
 
 
-def test_an_incremental_run_never_looks_beyond_the_horizon(workspace):
-    account = replace(workspace.account, objects={"conversation": None})
-    (partition,) = source.plan_sync(account=account, scope=Scope({"conversation": at(1000)}, horizon=at(5000)))
-    assert partition.start == {"from": 5000, "to": None}
-    (partition,) = source.plan_sync(account=account, scope=Scope({"conversation": at(1000)}))
-    assert partition.start == {"from": 700, "to": None}
-
-
 def test_a_conversation_that_changes_while_pages_are_read_is_not_lost(workspace, monkeypatch):
-    monkeypatch.setattr("plugins.intercom.conversations.SIZE", 10)
+    monkeypatch.setattr("plugins.intercom.conversations.Conversations.size", 10)
     store = workspace.store
     account = workspace.account
     first = source.sync(account=account, partition=ALL, cursor=ALL.start)
@@ -166,8 +122,9 @@ def test_a_conversation_deleted_between_search_and_fetch(workspace):
 def test_the_plan_restriction_fails_this_object_alone(workspace):
     workspace.store.set_plan_restricted()
     account = replace(workspace.account, objects={"conversation": None, "contact": None})
-    contacts, conversations = source.plan_sync(account=account, scope=Scope({}))
-    assert conversations.start == {"from": 0, "to": None}
+    contacts, conversations, deleted = source.plan_sync(account=account, scope=Scope({}))
+    assert (conversations.start["from"], conversations.start["to"]) == (0, None)
+    assert source.sync(account=account, partition=deleted, cursor=deleted.start).deleted == []
     with pytest.raises(Refused, match=r"api_plan_restricted: Active subscription needed"):
         source.sync(account=account, partition=conversations, cursor=conversations.start)
     assert source.sync(account=account, partition=contacts, cursor=contacts.start).records
@@ -276,3 +233,104 @@ def test_held_versions():
     known = holding({"1": at(10)})
     assert known("conversation", {"1": at(10), "2": at(1)}) == {"1"}
     assert known("conversation", {"1": at(11)}) == frozenset()
+
+
+def test_deleted_conversations_are_told_newest_first_back_to_the_last_run(workspace, monkeypatch):
+    monkeypatch.setattr("plugins.intercom.conversations.DELETED_SIZE", 2)
+    store = workspace.store
+    long_gone, *gone = [c.fields["id"] for c in store.conversations][:6]
+    store.delete_conversation(long_gone, quiet=True)
+    store.advance(3600)
+    since = at(store.clock.seconds())
+    for one in gone:
+        store.delete_conversation(one, quiet=True)
+    read = workspace.read(["conversation"], since=since)
+    assert [ref.remote_id for ref in read.deleted] == gone[::-1]
+    assert workspace.asked("GET /conversations/deleted") == 3
+    assert {ref.remote_id for ref in workspace.read(["conversation"]).deleted} == {long_gone, *gone}
+
+
+def test_deleted_conversations_of_odd_shape_and_a_list_that_is_not_there():
+    mocker, account = mocked()
+    partition = Partition("conversation", "deleted", start={"page": 1, "until": 50})
+    rows = [{"id": 5, "deleted_at": 60}, {"id": "6"}, {"deleted_at": 60}, "odd", {"id": "7", "deleted_at": 49}]
+    mocker.get(f"{URL}/conversations/deleted", json={"conversations": rows, "pages": {"next": "/x?page=2"}})
+    read = Read()
+    read_partition(account, partition, read)
+    assert read.deleted == [Ref("conversation", "5"), Ref("conversation", "6")]
+    mocker.get(f"{URL}/conversations/deleted", status_code=404, json=error_list("not_found"))
+    read_partition(account, partition, read)
+    assert len(read.deleted) == 2
+
+
+def test_a_change_within_the_second_in_which_it_was_read_is_not_lost(workspace):
+    store = workspace.store
+    one = next(iter(store.conversations)).fields["id"]
+    since = at(store.clock.seconds())
+    store.reply(one, "7001", "First")
+    held = held_by(store)
+    store.reply(one, "7001", "Second, at once")
+    assert held_by(store)[one] - held[one] < timedelta(seconds=2)
+    assert one in workspace.read(["conversation"], since=since, known=held_by(store)).ids("conversation")
+
+
+def some_weeks_ago(store, state):
+    """A conversation in this state that changed between ten and eighty days ago."""
+    now = store.clock.seconds()
+    fields = (c.fields for c in store.conversations)
+    return next(f for f in fields if f["state"] == state and 10 < (now - f["updated_at"]) / 86_400 < 80)["id"]
+
+
+def test_no_conversation_stays_open_for_ever():
+    workspace = Workspace(people=400)
+    store = workspace.store
+    one, held = some_weeks_ago(store, "open"), held_by(store)
+    record = store.conversation(one)
+    record.fields |= {"state": "closed", "open": False}
+    store.conversations.put(one, record)
+    now = at(store.clock.seconds())
+    within_the_day = workspace.read(["conversation"], since=now, known=held)
+    assert within_the_day.ids("conversation") == []
+    next_day = workspace.read(["conversation"], since=now - timedelta(days=1), known=held)
+    (found,) = [record for record in next_day.records["conversation"] if record.remote_id == one]
+    assert found.updated_at == held[one] + timedelta(microseconds=1)
+    assert found.activities[0].attributes["state"] == "closed"
+
+
+def test_the_first_run_of_a_day_reads_again_what_is_not_finished_and_nothing_else():
+    workspace = Workspace(people=400)
+    store = workspace.store
+    now = at(store.clock.seconds())
+    young = [c.fields for c in store.conversations if at(c.fields["updated_at"]) > now - timedelta(days=90)]
+    unfinished = {fields["id"] for fields in young if fields["state"] != "closed"}
+    read = workspace.read(["conversation"], since=now - timedelta(days=1), known=held_by(store))
+    changed = {fields["id"] for fields in young if at(fields["updated_at"]) >= now - timedelta(days=1, seconds=2)}
+    assert set(read.ids("conversation")) == unfinished | changed
+    assert 0 < len(unfinished) < len(young)
+
+
+def test_a_rating_that_moves_no_time_is_found_the_next_day():
+    store = (workspace := Workspace(people=400)).store
+    one, held = some_weeks_ago(store, "closed"), held_by(store)
+    store.rate(one, 5)
+    now = at(store.clock.seconds())
+    assert one not in workspace.read(["conversation"], since=now, known=held).ids("conversation")
+    assert one in workspace.read(["conversation"], since=now - timedelta(days=1), known=held).ids("conversation")
+
+
+@pytest.mark.parametrize(
+    ("told", "latest"),
+    [
+        ({}, 100),
+        ({"statistics": {"last_close_at": 150}}, 150),
+        ({"statistics": {"last_close_at": 50, "last_admin_reply_at": "odd"}}, 100),
+        ({"conversation_rating": {"rating": None, "created_at": 300}}, 100),
+        ({"conversation_rating": {"rating": 4, "created_at": 300, "updated_at": 400}}, 400),
+        ({"statistics": None, "conversation_rating": None}, 100),
+        ({"statistics": "odd", "conversation_rating": 7}, 100),
+    ],
+)
+def test_versions(told, latest):
+    assert version({"updated_at": 100, "state": "closed", **told}) == at(latest)
+    assert at(latest) - timedelta(milliseconds=1) < version({"updated_at": 100, "state": "open", **told}) < at(latest)
+    assert version({"state": "closed", **told}) is None
