@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Exists,
     FromClause,
+    Select,
     Subquery,
     and_,
     exists,
@@ -107,22 +108,31 @@ class _Rows:
 
     def _activity(self, node: ActivityCondition) -> ColumnElement[bool]:
         if node.op == "has_not_occurred":
-            return ~self._belongs_to(self._activities(node, within=True))
+            return ~self._some(node)
         if node.op == "has_occurred":
             return self._often_enough(node, node.times or Times("at_least", 1))
-        found = self._activities(node, within=False)
         first_or_last = func.min if node.op == "first_occurred" else func.max
+        found = self._activities(node)
         return self._belongs_to(found, self._within(node, first_or_last(found.c.occurred_at)))
 
     def _often_enough(self, node: ActivityCondition, times: Times) -> ColumnElement[bool]:
-        found = self._activities(node, within=True)
-        count = func.count()
         if times == Times("at_least", 1):
-            return self._belongs_to(found)
-        if times.op == "at_most" or times.count == 0:
-            # No activity at all is one of the answers, so whoever has more is looked for.
-            return ~self._belongs_to(found, *([count > times.count] if times.count else []))
+            return self._some(node)
+        if times.count == 0:
+            return ~self._some(node)
+        found, count = self._activities(node, within=True), func.count()
+        if times.op == "at_most":
+            # None at all is one of the answers, so whoever has more is looked for.
+            return ~self._belongs_to(found, count > times.count)
         return self._belongs_to(found, COMPARISONS[times.op](count, times.count))
+
+    def _some(self, node: ActivityCondition) -> ColumnElement[bool]:
+        """Return whether there is any activity that the condition looks at.
+
+        Two questions instead of one to all together: PostgreSQL answers each as suits it, by looking into an index
+        for a person, or by making a set of all people first.
+        """
+        return or_(*(self._belongs_to(each.subquery()) for each in self._sources(node, within=True)))
 
     def _belongs_to(self, found: Subquery, *having: ColumnElement[bool]) -> Exists:
         """Return whether some of ``found`` is this row's; all of them together meet ``having``."""
@@ -130,28 +140,29 @@ class _Rows:
             found = select(found.c.entity_id).group_by(found.c.entity_id).having(*having).subquery()
         return exists().where(found.c.entity_id == self.table.c.id).correlate(self.table)
 
-    def _activities(self, node: ActivityCondition, within: bool) -> Subquery:
+    def _activities(self, node: ActivityCondition, within: bool = False) -> Subquery:
+        return union_all(*self._sources(node, within)).subquery()
+
+    def _sources(self, node: ActivityCondition, within: bool) -> list[Select[Any]]:
         """Return the activities that the condition looks at: whose each is, and when it occurred.
 
         Those of a person are the ones that belong to her and the ones that she took part in; none twice.
         """
         activity = table_of(Activity).alias()
+        owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
+        own = select(owner.label("entity_id"), activity.c.occurred_at).where(*self._is(node, activity, within))
         if self.kind == "organization":
-            mine = select(activity.c.organization_id.label("entity_id"), activity.c.occurred_at)
-            return mine.where(*self._is(node, activity, within)).subquery()
-        own = select(activity.c.person_id.label("entity_id"), activity.c.occurred_at)
+            return [own]
         joint, participant = table_of(Activity).alias(), table_of(Participant).alias()
         shared = (
-            select(participant.c.person_id, joint.c.occurred_at, joint.c.id)
+            select(participant.c.person_id.label("entity_id"), joint.c.occurred_at, joint.c.id)
             .join(joint, joint.c.id == participant.c.activity_id)
             .where(participant.c.person_id.is_distinct_from(joint.c.person_id))
             .where(*self._is(node, joint, within))
             .distinct()
             .subquery()
         )
-        return union_all(
-            own.where(*self._is(node, activity, within)), select(shared.c.person_id, shared.c.occurred_at)
-        ).subquery()
+        return [own, select(shared.c.entity_id, shared.c.occurred_at)]
 
     def _is(self, node: ActivityCondition, activity: FromClause, within: bool) -> list[ColumnElement[bool]]:
         asked: list[ColumnElement[bool]] = [true()]
