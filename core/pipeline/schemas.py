@@ -116,6 +116,11 @@ class Texts(fields.List[str]):
     def __init__(self) -> None:
         super().__init__(Text())
 
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if type(value) is list and all(type(item) is str for item in value):
+            return [tidy(item) for item in value]
+        return super()._deserialize(value, attr, data, **kwargs)
+
 
 def _fits(number: Any) -> bool:
     return bool(-(2**63) <= number < 2**63)
@@ -125,7 +130,9 @@ def as_text(moment: datetime) -> str:
     """Return an aware moment as RFC 3339 text in UTC, to the second."""
     if moment.tzinfo is None:
         raise ValueError("a moment needs a time zone")
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 _FIELDS: Mapping[FieldType, Callable[[], fields.Field[Any]]] = {

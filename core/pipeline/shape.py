@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -303,9 +302,9 @@ def _flat(activity: Activity) -> dict[str, Any]:
 
 
 # Sorted, so that a vendor who sends the same in another order has changed nothing.
-_dumps: Callable[[Any], str] = partial(
-    json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
-)
+_dumps: Callable[[Any], str] = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+).encode
 
 
 def _clean(content: list[Any]) -> tuple[list[Any], bytes]:

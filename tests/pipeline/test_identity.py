@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from core.contract.types import MergePolicy, Ref
+from core.contract.types import MergePolicy, Record, Ref
 from core.db.engine import writing
 from core.db.models import Activity, Identity, Link, Membership, Merge, Person
 from core.pipeline.merges import UndoError, undo
@@ -103,6 +105,139 @@ def test_a_merge_can_be_undone(world: World):
     assert world.rows(Activity, "id") == acts
     with pytest.raises(UndoError, match="no such merge"), writing(world.engine) as connection:
         undo(connection, merge["id"], NOW)
+
+
+def merge_two(world: World) -> int:
+    """Contact 1 and contact 2, whom contact 3 makes one; return the merge."""
+    world.apply(user("1", email="a@example.com", first_name="Ann"))
+    world.apply(user("2", external_id="x", last_name="Fox", plan="pro"), policy=policy(now=NOW + timedelta(hours=1)))
+    world.apply(user("3", 5, email="a@example.com", external_id="x"))
+    (person,) = world.people()
+    assert (person["last_name"], person["fields"]) == ("Fox", {"acme.plan": "pro"})
+    (merge,) = world.rows(Merge)
+    return int(merge["id"])
+
+
+def undone(world: World, merge_id: int) -> None:
+    with writing(world.engine) as connection:
+        undo(connection, merge_id, NOW)
+
+
+def owner(world: World, id: str) -> Any:
+    return next(row["entity_id"] for row in world.rows(Link) if row["remote_id"] == id)
+
+
+def test_an_undone_merge_takes_back_what_it_filled_in_and_its_lineage(world: World):
+    undone(world, merge_two(world))
+    elder, younger = world.people()
+    assert (elder["last_name"], elder["fields"], elder["external_id"]) == (None, {}, None)
+    assert (younger["last_name"], younger["fields"]) == ("Fox", {"acme.plan": "pro"})
+    assert not {"last_name", "acme.plan"} & elder["lineage"].keys()
+
+
+def test_what_joined_them_does_not_join_them_again(world: World):
+    undone(world, merge_two(world))
+    one, other = owner(world, "1"), owner(world, "2")
+    assert one != other
+    world.apply(
+        user("1", 9, email="a@example.com", plan="x"),
+        user("2", 9, external_id="x", plan="y"),
+        user("3", 9, email="a@example.com", external_id="x", plan="z"),
+    )
+    assert [owner(world, id) for id in "123"] == [one, other, one]
+    assert len(world.people()) == 2
+
+
+def test_nor_does_the_email_that_one_of_them_took_over(world: World):
+    world.apply(user("1", email="a@example.com"))
+    world.apply(user("2", email="b@example.com"), policy=policy(now=NOW + timedelta(hours=1)))
+    world.apply(user("2", 5, email="a@example.com"))
+    (merge,) = world.rows(Merge)
+    undone(world, merge["id"])
+    world.apply(user("2", 6, email="a@example.com", first_name="Zoe"))
+    assert owner(world, "1") != owner(world, "2")
+    assert [person["first_name"] for person in world.people()] == [None, "Zoe"]
+
+
+def test_nor_does_the_vendor_who_tells_again_that_he_merged_them(world: World):
+    world.apply(user("lead", plan="free"), user("user", email="a@example.com"))
+    told = [(Ref("user", "lead"), Ref("user", "user"))]
+    world.apply(merged=told)
+    (merge,) = world.rows(Merge)
+    undone(world, merge["id"])
+    world.apply(merged=told)
+    assert len(world.people()) == 2
+
+
+def test_what_its_records_brought_meanwhile_comes_in_when_they_are_read_again(world: World):
+    merge_id = merge_two(world)
+    changed = user("2", 9, external_id="x", last_name="Wolf", tags=("vip",), firms=("f",))
+    world.apply(changed)
+    undone(world, merge_id)
+    assert world.people()[1]["last_name"] == "Fox"
+    world.apply(changed)
+    assert world.people()[1]["last_name"] == "Wolf"
+    assert [row["person_id"] for row in world.rows(Membership)] == [owner(world, "2")]
+
+
+def test_an_unsubscribe_made_after_the_merge_stays_with_the_survivor(world: World):
+    merge_id = merge_two(world)
+    with world.engine.begin() as connection:
+        connection.execute(update(Person).where(Person.merged_into.is_(None)).values(email_subscribed=False))
+    undone(world, merge_id)
+    assert [person["email_subscribed"] for person in world.people()] == [False, True]
+
+
+def test_an_unsubscribe_that_the_absorbed_one_brought_goes_with_it(world: World):
+    world.apply(user("1", email="a@example.com"))
+    unsubscribed = user("2", external_id="x", permissions={"email": False})
+    world.apply(unsubscribed, policy=policy(now=NOW + timedelta(hours=1)))
+    world.apply(user("3", 5, email="a@example.com", external_id="x"))
+    (merge,) = world.rows(Merge)
+    undone(world, merge["id"])
+    assert [person["email_subscribed"] for person in world.people()] == [True, False]
+
+
+def test_the_later_of_two_merges_is_undone_first(world: World):
+    first = merge_two(world)
+    world.apply(user("0", external_id="0"), policy=policy(now=NOW - timedelta(hours=1)))
+    by_id = policy(matching={"user": MergePolicy(("external_id",))})
+    world.apply(merged=[(Ref("user", "1"), Ref("user", "0"))], policy=by_id)
+    with pytest.raises(UndoError, match="merged again later"):
+        undone(world, first)
+    undone(world, max(merge["id"] for merge in world.rows(Merge)))
+    undone(world, first)
+    assert len({owner(world, id) for id in "012"}) == 3
+
+
+def test_organizations_merge_and_come_apart_too(world: World):
+    by_domain = policy(matching={"firm": MergePolicy(("domain",))})
+
+    def firm(id: str, minutes: float, **values: str) -> Record:
+        return Record("firm", id, at(minutes), values=values)
+
+    world.apply(firm("1", 0, name="Acme", domain="acme.example"), user("u", firms=("2",)), policy=by_domain)
+    world.apply(firm("2", 0, name="Acme Ltd", domain="old.example"), policy=by_domain)
+    world.apply(firm("2", 1, name="Acme Ltd", domain="ACME.example"), policy=by_domain)
+    assert owner(world, "1") == owner(world, "2")
+    (merge,) = world.rows(Merge)
+    undone(world, merge["id"])
+    assert [row["organization_id"] for row in world.rows(Membership)] == [owner(world, "2")]
+    world.apply(firm("2", 2, name="Acme Limited", domain="acme.example"), policy=by_domain)
+    assert owner(world, "1") != owner(world, "2")
+
+
+def test_only_existing_records_means_that_who_was_only_met_in_a_chat_is_not_made(world: World):
+    known_only = policy(create_missing=False)
+    world.apply(chat("c", ("p", "1", at())), policy=known_only)
+    assert world.apply(user("1", email="a@example.com"), policy=known_only) == {"user": {"read": 1, "skipped": 1}}
+    assert world.people() == []
+
+
+def test_phones_match_by_their_digits(world: World):
+    by_phone = policy(matching={"user": MergePolicy(("phone",))})
+    world.apply(user("1", phone="+49 (30) 1234"), user("2", phone="4930-1234"), user("3", phone="-"), policy=by_phone)
+    assert len(world.people()) == 2
 
 
 def test_a_changed_email_frees_the_old_one(world: World):
