@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("secrets", sa.Text(), nullable=False),
         sa.Column("config", JsonColumn, nullable=False),
         sa.Column("since", JsonColumn, nullable=False),
+        sa.Column("renew", JsonColumn, nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("connected_at", UtcDateTime(), nullable=True),
@@ -122,6 +123,23 @@ def upgrade() -> None:
     with op.batch_alter_table("data_source", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_data_source_next_sync_at"), ["next_sync_at"], unique=False)
 
+    op.create_table(
+        "draft",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("plugin", sa.String(), nullable=False),
+        sa.Column("config", JsonColumn, nullable=False),
+        sa.Column("remote_id", sa.String(), nullable=True),
+        sa.Column("account_name", sa.String(), nullable=False),
+        sa.Column("settings", JsonColumn, nullable=False),
+        sa.Column("secrets", sa.Text(), nullable=False),
+        sa.Column("fields", JsonColumn, nullable=False),
+        sa.Column("roster", JsonColumn, nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_draft")),
+    )
     op.create_table(
         "identity",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -365,6 +383,20 @@ def upgrade() -> None:
         batch_op.create_index("ix_webhook_delivery_state_id", ["state", "id"], unique=False)
 
     op.create_table(
+        "consent",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("draft_id", sa.Integer(), nullable=True),
+        sa.Column("source_id", sa.Integer(), nullable=True),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["draft_id"], ["draft.id"], name=op.f("fk_consent_draft_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["source_id"], ["data_source.id"], name=op.f("fk_consent_source_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_consent_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+    )
+    op.create_table(
         "partition",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -423,6 +455,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_partition_state"))
 
     op.drop_table("partition")
+    op.drop_table("consent")
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_webhook_delivery_state_id")
 
@@ -479,6 +512,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_identity_entity_id"))
 
     op.drop_table("identity")
+    op.drop_table("draft")
     with op.batch_alter_table("data_source", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_data_source_next_sync_at"))
 

@@ -15,7 +15,9 @@ from core.db.models.customer import (
 from core.db.models.people import AuditEntry, Team, TeamMember, User
 from core.db.models.source import (
     COUNTS,
+    Consent,
     DataSource,
+    Draft,
     Field,
     Link,
     Partition,
@@ -30,7 +32,9 @@ __all__ = [
     "Article",
     "AuditEntry",
     "Collection",
+    "Consent",
     "DataSource",
+    "Draft",
     "Field",
     "Identity",
     "Link",

@@ -20,8 +20,9 @@ class DataSource(Model):
     ``deleted``: such a row is shown nowhere, and is what it was again when the same account is connected once more,
     so that what its objects became here is found by their ids.
     ``config`` holds the admin's choices in the shape of ``sources connect --config``, less the credentials.
-    ``since`` holds for each object the start of its last complete read, RFC 3339. ``lease_token`` is held by whoever
-    works off its webhooks, until ``lease_until``.
+    ``since`` holds for each object the start of its last complete read, RFC 3339; ``renew`` for each object of which
+    more is wanted since then (fields, records, a longer past) when that was asked for, until all of it was read again.
+    ``lease_token`` is held by whoever works off its webhooks, until ``lease_until``.
     """
 
     __tablename__ = "data_source"
@@ -37,6 +38,7 @@ class DataSource(Model):
     secrets: Mapped[str] = mapped_column(Text, default="")
     config: Mapped[dict[str, Any]] = mapped_column(default=dict)
     since: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    renew: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     connected_at: Mapped[datetime | None]
@@ -45,6 +47,43 @@ class DataSource(Model):
     next_sync_at: Mapped[datetime | None] = mapped_column(index=True)
     lease_token: Mapped[uuid.UUID | None]
     lease_until: Mapped[datetime | None]
+
+
+class Draft(Model):
+    """A data source that is being set up: an opened account and the choices made so far.
+
+    ``remote_id`` is None until the account is opened. ``config`` is in the shape of ``sources connect --config``, less
+    the credentials; a section is there once its step was answered. ``fields`` and ``roster`` are what the account
+    offered when it was looked at last, ``problem`` why its users and teams could not be read.
+    """
+
+    __tablename__ = "draft"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plugin: Mapped[str]
+    config: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    remote_id: Mapped[str | None]
+    account_name: Mapped[str] = mapped_column(default="")
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    secrets: Mapped[str] = mapped_column(Text, default="")
+    fields: Mapped[list[Any]] = mapped_column(default=list)
+    roster: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    problem: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Consent(Model):
+    """An admin is at the vendor's consent page, for a draft or to reconnect a data source; gone when she is back."""
+
+    __tablename__ = "consent"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    draft_id: Mapped[int | None] = mapped_column(ForeignKey("draft.id", ondelete="CASCADE"))
+    source_id: Mapped[int | None] = mapped_column(ForeignKey("data_source.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime]
 
 
 class Field(Model):
