@@ -141,6 +141,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_draft")),
     )
     op.create_table(
+        "erased", sa.Column("id", sa.Uuid(), nullable=False), sa.PrimaryKeyConstraint("id", name=op.f("pk_erased"))
+    )
+    op.create_table(
         "identity",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -256,6 +259,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_person_initial_source_id"), ["initial_source_id"], unique=False)
 
     op.create_table(
+        "salt",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_salt")),
+    )
+    op.create_table(
         "tagging",
         sa.Column("link_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -335,8 +344,12 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("source_id", sa.Integer(), nullable=True),
         sa.Column("remote_id", sa.String(), nullable=True),
+        sa.Column("renamed", sa.Boolean(), nullable=False),
         sa.Column("gone_at", UtcDateTime(), nullable=True),
+        sa.Column("deleted_at", UtcDateTime(), nullable=True),
+        sa.Column("moved_to", sa.Integer(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["moved_to"], ["team.id"], name=op.f("fk_team_moved_to"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["source_id"], ["data_source.id"], name=op.f("fk_team_source_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_team")),
         sa.UniqueConstraint("source_id", "remote_id", name=op.f("uq_team_source_id_remote_id")),
@@ -354,6 +367,7 @@ def upgrade() -> None:
         sa.Column("remote_id", sa.String(), nullable=True),
         sa.Column("gone_at", UtcDateTime(), nullable=True),
         sa.Column("preferences", JsonColumn, nullable=False),
+        sa.Column("invited_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("last_login_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["source_id"], ["data_source.id"], name=op.f("fk_user_source_id"), ondelete="SET NULL"),
@@ -397,6 +411,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
     )
     op.create_table(
+        "mail",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("recipient", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("lease_token", sa.Uuid(), nullable=True),
+        sa.Column("lease_until", UtcDateTime(), nullable=True),
+        sa.Column("not_before", UtcDateTime(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("sent_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_mail_user_id"), ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail")),
+    )
+    with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.create_index("ix_mail_state_id", ["state", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_mail_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "partition",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -432,6 +468,7 @@ def upgrade() -> None:
         sa.Column("team_id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("source_id", sa.Integer(), nullable=True),
+        sa.Column("removed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["source_id"], ["data_source.id"], name=op.f("fk_team_member_source_id"), ondelete="SET NULL"
         ),
@@ -455,6 +492,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_partition_state"))
 
     op.drop_table("partition")
+    with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mail_user_id"))
+        batch_op.drop_index("ix_mail_state_id")
+
+    op.drop_table("mail")
     op.drop_table("consent")
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_webhook_delivery_state_id")
@@ -477,6 +519,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_tagging_entity_id"))
 
     op.drop_table("tagging")
+    op.drop_table("salt")
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_initial_source_id"))
         batch_op.drop_index(batch_op.f("ix_person_email"))
@@ -512,6 +555,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_identity_entity_id"))
 
     op.drop_table("identity")
+    op.drop_table("erased")
     op.drop_table("draft")
     with op.batch_alter_table("data_source", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_data_source_next_sync_at"))

@@ -104,7 +104,10 @@ class Membership(Model):
 
 
 class Tagging(Model):
-    """A tag that an object of a vendor carries; ``kind`` and ``entity_id`` say whose it is here."""
+    """A tag that an object of a vendor carries; ``kind`` and ``entity_id`` say whose it is here.
+
+    A tag that was added here hangs on no link: see :func:`core.pipeline.ids.own_tag_id`.
+    """
 
     __tablename__ = "tagging"
     __table_args__ = (Index("ix_tagging_kind_name_entity_id", "kind", "name", "entity_id"),)
@@ -150,6 +153,26 @@ class Participant(Model):
     activity_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     person_link_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     person_id: Mapped[uuid.UUID] = mapped_column(index=True)
+
+
+class Erased(Model):
+    """The salted hash of a link or identity of somebody who was erased, so that no sync brings her back.
+
+    ``id`` comes from :mod:`core.pipeline.erasure`; nothing that was erased can be read from it.
+    """
+
+    __tablename__ = "erased"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+
+
+class Salt(Model):
+    """The installation's own random bytes for hashes of ``name``."""
+
+    __tablename__ = "salt"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[bytes] = mapped_column(LargeBinary(16))
 
 
 class Collection(Model):

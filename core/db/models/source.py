@@ -18,7 +18,8 @@ class DataSource(Model):
 
     ``state`` is ``connected``, ``needs_attention`` (credentials are dead), ``disconnected``, ``archived`` or
     ``deleted``: such a row is shown nowhere, and is what it was again when the same account is connected once more,
-    so that what its objects became here is found by their ids.
+    so that what its objects became here is found by their ids. ``numbers`` holds what it brought, counted at
+    ``counted_at`` (see :mod:`core.services.counting`).
     ``config`` holds the admin's choices in the shape of ``sources connect --config``, less the credentials.
     ``since`` holds for each object the start of its last complete read, RFC 3339; ``renew`` for each object of which
     more is wanted since then (fields, records, a longer past) when that was asked for, until all of it was read again.
