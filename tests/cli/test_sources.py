@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import redis
+from rq import Queue
 
+from core.db.bulk import table_of
+from core.db.engine import make_engine, writing
+from core.db.models import WebhookDelivery
 from core.host import Host
 from tests.cli.conftest import Cli
 from tests.cli.shop import Shop
@@ -139,3 +145,20 @@ def test_reconnecting_with_wrong_credentials_is_told(connected: Cli, tmp_path: P
     file = tmp_path / "new.json"
     file.write_text(json.dumps(given))
     assert told in connected.error("sources", "reconnect", "1", "--config", str(file))
+
+
+def test_failed_webhooks_are_replayed(connected: Cli, valkey_url: str):
+    connected.environ["REDIS_URL"] = valkey_url
+    engine = make_engine(connected.environ["DATABASE_URL"])
+    with writing(engine) as connection:
+        connection.execute(
+            table_of(WebhookDelivery)
+            .insert()
+            .values(source_id=1, dedupe_key="e1", topic="t", body={}, state="dead", received_at=datetime.now(UTC))
+        )
+    engine.dispose()
+    assert connected.json("sources", "replay", "1") == {"id": 1, "replayed": 1}
+    with redis.Redis.from_url(valkey_url) as client:
+        assert [job.args for job in Queue("webhooks", connection=client).jobs] == [(1,)]
+    assert connected("sources", "replay", "1").stdout == "0 webhooks of data source 1 are worked off again\n"
+    assert connected.error("sources", "replay", "9") == "There is no data source 9: see mainstem sources"
