@@ -42,21 +42,21 @@ def lock_table(connection: Connection, table: Table) -> None:
         connection.execute(text(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE'))
 
 
-def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[Any]:
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[Any] | None:
     """Insert the rows that violate no unique constraint; others stay as they are.
 
     Rows must come sorted by key, so that two transactions that insert the same ones wait and do not deadlock.
 
     Returns:
-        The values of the first primary key column of the rows that were inserted. SQLite does not tell: there nobody
-        else writes meanwhile, so a caller that has looked knows; it gets those of all rows.
+        The values of the first primary key column of the rows that were inserted; None where the database does not
+        tell (SQLite, on which nobody else writes meanwhile: who has looked knows).
     """
     if not rows:
         return set()
-    key = next(iter(table.primary_key.columns))
     if connection.dialect.name == "sqlite":
         connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
-        return {row[key.name] for row in rows if key.name in row}
+        return None
+    key = next(iter(table.primary_key.columns))
     statement = _insert_recordset(table, rows).on_conflict_do_nothing().returning(key)
     return set(connection.scalars(statement, {"rows": _as_json(rows)}))
 

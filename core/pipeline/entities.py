@@ -149,9 +149,11 @@ class Matcher:
             for id, (type_, value) in self._keys[link.id].items():
                 row = {"id": id, "kind": self._entities.kind, "type": type_, "value": value}
                 claims.setdefault(id, row | {"entity_id": link.entity_id})
-        insert_missing(self._connection, IDENTITY, [claims[id] for id in sorted(claims)])
-        rows = rows_in(self._connection, [IDENTITY.c.id, IDENTITY.c.entity_id], IDENTITY.c.id, claims)
-        owners: dict[UUID, UUID] = {row.id: row.entity_id for row in rows}
+        inserted = insert_missing(self._connection, IDENTITY, [claims[id] for id in sorted(claims)]) or set()
+        owners: dict[UUID, UUID] = {id: claims[id]["entity_id"] for id in inserted}
+        columns = [IDENTITY.c.id, IDENTITY.c.entity_id]
+        others = rows_in(self._connection, columns, IDENTITY.c.id, claims.keys() - inserted)
+        owners.update((row.id, row.entity_id) for row in others)
         for record in records:
             for id in self._keys[record.link_id]:
                 groups.join(self._links[record.link_id].entity_id, owners[id])
@@ -162,7 +164,9 @@ class Matcher:
 
     def _read(self, groups: Groups) -> dict[UUID, Row[Any]]:
         table = self._entities.table
-        rows = rows_in(self._connection, [table], table.c.id, groups.members(), lock="update")
+        # What has its id from a link that this page made cannot be stored yet.
+        stored = [id for id in groups.members() if (link := self._links.get(id)) is None or not link.is_new]
+        rows = rows_in(self._connection, [table], table.c.id, stored, lock="update")
         if any(row.merged_into is not None for row in rows):
             raise Stale
         return {row.id: row for row in rows}

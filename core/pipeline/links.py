@@ -25,14 +25,15 @@ class LinkState:
     """A link as it is in the database; ``is_new`` when this page made it, so that nothing hangs on it yet."""
 
     id: UUID
+    source_id: int
     object: str
     remote_id: str
     entity_id: UUID
     identity_ids: list[str]
     apart_from: list[str]
-    content_hash: bytes | None
-    remote_updated_at: datetime | None
-    deleted_at: datetime | None
+    content_hash: bytes | None = None
+    remote_updated_at: datetime | None = None
+    deleted_at: datetime | None = None
     is_new: bool = False
 
     def is_apart_from(self, other: LinkState) -> bool:
@@ -74,11 +75,14 @@ class Links:
         wanted = {record.link_id: (record.object, record.remote_id) for record in records}
         held = set(wanted)
         wanted.update({link_id(source_id, ref.object, ref.remote_id): (ref.object, ref.remote_id) for ref in refs})
-        missing = sorted(id for id in wanted if id not in self._states)
-        insert_missing(self._connection, LINK, [self._fresh(id, *wanted[id]) for id in missing])
-        new = set(missing)
-        self._take(rows_in(self._connection, [LINK], LINK.c.id, held, lock="update"), new)
-        self._take(rows_in(self._connection, [LINK], LINK.c.id, wanted.keys() - held, lock="share"), new)
+        missing = [self._fresh(id, *wanted[id]) for id in sorted(wanted) if id not in self._states]
+        inserted = insert_missing(self._connection, LINK, missing)
+        made = {
+            row["id"]: LinkState(**row, is_new=True) for row in missing if inserted is None or row["id"] in inserted
+        }
+        self._states.update(made)
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, held - made.keys(), lock="update"))
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, wanted.keys() - held - made.keys(), lock="share"))
 
     def _fresh(self, id: UUID, object: str, remote_id: str) -> dict[str, Any]:
         return {
@@ -91,10 +95,11 @@ class Links:
             "apart_from": [],
         }
 
-    def _take(self, rows: Iterable[Row[Any]], missing: Collection[UUID] = ()) -> None:
+    def _take(self, rows: Iterable[Row[Any]]) -> None:
         for row in rows:
             self._states[row.id] = LinkState(
                 row.id,
+                row.source_id,
                 row.object,
                 row.remote_id,
                 row.entity_id,
@@ -103,7 +108,6 @@ class Links:
                 row.content_hash,
                 row.remote_updated_at,
                 row.deleted_at,
-                is_new=row.id in missing and row.content_hash is None,
             )
 
     def redirect(self, entities: Mapping[UUID, UUID]) -> None:
