@@ -14,7 +14,7 @@ from core.contract.types import Kind, Page, Ref
 from core.db.bulk import rows_in, table_of, upsert
 from core.db.engine import writing
 from core.db.models import Article, Collection, Organization, Person, RefusedRecord
-from core.pipeline.entities import ORGANIZATION, PERSON, Matcher, Stale, make_stubs, without_match
+from core.pipeline.entities import ORGANIZATION, PERSON, Keys, Matcher, Stale, make_stubs, shared_keys, without_match
 from core.pipeline.ids import link_id
 from core.pipeline.links import LINK, Links
 from core.pipeline.policy import Policy
@@ -57,7 +57,7 @@ def apply_page(
     for attempt in range(_RETRIES):
         try:
             with writing(engine) as connection:
-                counts = _Application(connection, page, batch, policy).run()
+                counts = apply_batch(connection, page, batch, policy)
                 checkpoint(connection, counts)
             return counts
         except Stale:
@@ -66,6 +66,15 @@ def apply_page(
             if attempt == _RETRIES - 1 or not _may_be_tried_again(error):
                 raise
     raise RuntimeError("The page could not be applied: others kept changing the same people")
+
+
+def apply_batch(connection: Connection, page: Page, batch: Batch, policy: Policy) -> Counts:
+    """Take in a page that was shaped already, in a transaction of the caller's.
+
+    Raises:
+        core.pipeline.entities.Stale: Who is who changed meanwhile: roll back and try again.
+    """
+    return _Application(connection, page, batch, policy).run()
 
 
 def _may_be_tried_again(error: DBAPIError) -> bool:
@@ -82,6 +91,7 @@ class _Application:
         self._batch = batch
         self._policy = policy
         self._links = Links(connection, policy)
+        self._keys: Mapping[UUID, Keys] = {}
         self._counts: dict[str, Counter[str]] = {key: Counter(counts) for key, counts in batch.counts.items()}
         self._kinds: dict[str, Kind] = {spec.key: spec.kind for spec in policy.manifest.objects}
 
@@ -122,7 +132,8 @@ class _Application:
 
     def _ensure_links(self, records: Sequence[Shaped]) -> None:
         refs = refs_of(records)
-        self._links.ensure(records, refs)
+        self._keys = {r.link_id: shared_keys(r.kind, r, self._policy) for r in records}
+        self._links.ensure(records, refs, {link: [id.hex for id in keys] for link, keys in self._keys.items()})
         for entities in (ORGANIZATION, PERSON):
             new = {
                 link.entity_id
@@ -135,7 +146,7 @@ class _Application:
         """Match and write organizations, then people; return the identities claimed by each link."""
         identities: dict[UUID, list[str]] = {}
         for entities in (ORGANIZATION, PERSON):
-            matcher = Matcher(self._connection, entities, self._links, self._policy)
+            matcher = Matcher(self._connection, entities, self._links, self._keys, self._policy)
             of_kind = [record for record in records if record.kind == entities.kind]
             matcher.run(of_kind, self._merged_links(entities.kind))
             identities |= matcher.identities()

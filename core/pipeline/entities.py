@@ -22,6 +22,9 @@ from core.pipeline.values import Values, Version, absorb, take_in
 
 IDENTITY = table_of(Identity)
 
+Keys = dict[UUID, tuple[str, str]]
+"""Shared identities by id: type and normalised value, the stronger first."""
+
 
 class Stale(Exception):
     """Another transaction changed who is who meanwhile: roll back and apply the page again."""
@@ -66,8 +69,8 @@ class Entity:
         return self.row is None or bool(self.row.stub)
 
 
-def shared_keys(kind: str, record: Shaped, policy: Policy) -> dict[UUID, tuple[str, str]]:
-    """Return the identities that ``record`` claims, by id: type and normalised value, the stronger first."""
+def shared_keys(kind: str, record: Shaped, policy: Policy) -> Keys:
+    """Return the identities that ``record`` claims."""
     matching = policy.matching.get(record.object)
     if matching is None:
         return {}
@@ -104,15 +107,19 @@ class Matcher:
         connection: A write transaction.
         entities: Which kind.
         links: Holds the links of all records.
+        keys: The identities that each record claims, by its link; see :func:`shared_keys`.
         policy: The data source's.
     """
 
-    def __init__(self, connection: Connection, entities: EntityTable, links: Links, policy: Policy) -> None:
+    def __init__(
+        self, connection: Connection, entities: EntityTable, links: Links, keys: Mapping[UUID, Keys], policy: Policy
+    ) -> None:
         self._connection = connection
         self._entities = entities
         self._links = links
+        self._given = keys
         self._policy = policy
-        self._keys: dict[UUID, dict[UUID, tuple[str, str]]] = {}
+        self._keys: dict[UUID, Keys] = {}
         self.outcome: dict[UUID, str] = {}
         self.merged: set[UUID] = set()
 
@@ -144,7 +151,7 @@ class Matcher:
         for record in records:
             link = self._links[record.link_id]
             groups.add(link.entity_id)
-            keys = shared_keys(self._entities.kind, record, self._policy)
+            keys = self._given[link.id]
             self._keys[link.id] = {id: key for id, key in keys.items() if id.hex not in link.apart_from}
             for id, (type_, value) in self._keys[link.id].items():
                 row = {"id": id, "kind": self._entities.kind, "type": type_, "value": value}

@@ -64,25 +64,37 @@ class Links:
         """Take in what is stored of these."""
         self._take(rows_in(self._connection, [LINK], LINK.c.id, ids))
 
-    def ensure(self, records: Iterable[Shaped], refs: Iterable[Ref]) -> None:
+    def ensure(self, records: Iterable[Shaped], refs: Iterable[Ref], identities: Mapping[UUID, list[str]]) -> None:
         """Make the links that are missing, and hold them all until the transaction ends.
 
         Two pages that bring the same object wait for each other here, so that the later one sees what the earlier
         one wrote and none of its decisions rests on an old state. What is only referred to is shared with other
         pages that refer to it; a merge, which moves the link, must wait, or it would miss what this page adds.
+
+        A link of a record is stored as it will be in the end, since few turn out to be of somebody known; to this
+        page it is one whose object was never read.
         """
         source_id = self._policy.source_id
-        wanted = {record.link_id: (record.object, record.remote_id) for record in records}
+        wanted = {record.link_id: self._final(record, identities) for record in records}
         held = set(wanted)
-        wanted.update({link_id(source_id, ref.object, ref.remote_id): (ref.object, ref.remote_id) for ref in refs})
-        missing = [self._fresh(id, *wanted[id]) for id in sorted(wanted) if id not in self._states]
+        for ref in refs:
+            id = link_id(source_id, ref.object, ref.remote_id)
+            wanted.setdefault(id, self._fresh(id, ref.object, ref.remote_id))
+        missing = [wanted[id] for id in sorted(wanted) if id not in self._states]
         inserted = insert_missing(self._connection, LINK, missing)
-        made = {
-            row["id"]: LinkState(**row, is_new=True) for row in missing if inserted is None or row["id"] in inserted
+        made = {row["id"] for row in missing if inserted is None or row["id"] in inserted}
+        for id in made:
+            row = wanted[id]
+            self._states[id] = LinkState(id, source_id, row["object"], row["remote_id"], id, [], [], is_new=True)
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, held - made, lock="update"))
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, wanted.keys() - held - made, lock="share"))
+
+    def _final(self, record: Shaped, identities: Mapping[UUID, list[str]]) -> dict[str, Any]:
+        return self._fresh(record.link_id, record.object, record.remote_id) | {
+            "identity_ids": identities.get(record.link_id, []),
+            "content_hash": record.content_hash,
+            "remote_updated_at": record.updated_at,
         }
-        self._states.update(made)
-        self._take(rows_in(self._connection, [LINK], LINK.c.id, held - made.keys(), lock="update"))
-        self._take(rows_in(self._connection, [LINK], LINK.c.id, wanted.keys() - held - made.keys(), lock="share"))
 
     def _fresh(self, id: UUID, object: str, remote_id: str) -> dict[str, Any]:
         return {
@@ -93,6 +105,9 @@ class Links:
             "entity_id": id,
             "identity_ids": [],
             "apart_from": [],
+            "content_hash": None,
+            "remote_updated_at": None,
+            "deleted_at": None,
         }
 
     def _take(self, rows: Iterable[Row[Any]]) -> None:
@@ -129,15 +144,9 @@ class Links:
     def write(self, records: Iterable[Shaped], identities: Mapping[UUID, list[str]]) -> None:
         """Remember what was written of ``records``, and the ``identities`` each claims, by link."""
         rows = [
-            {
-                **self._fresh(record.link_id, record.object, record.remote_id),
-                "entity_id": self._states[record.link_id].entity_id,
-                "identity_ids": identities.get(record.link_id, []),
-                "content_hash": record.content_hash,
-                "remote_updated_at": record.updated_at,
-                "deleted_at": None,
-            }
-            for record in records
+            self._final(record, identities) | {"entity_id": link.entity_id}
+            for record, link in ((record, self._states[record.link_id]) for record in records)
+            if not (link.is_new and link.entity_id == link.id)
         ]
         rows.sort(key=lambda row: row["id"])
         upsert(
