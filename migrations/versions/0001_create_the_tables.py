@@ -117,6 +117,8 @@ def upgrade() -> None:
         sa.Column("next_sync_at", UtcDateTime(), nullable=True),
         sa.Column("lease_token", sa.Uuid(), nullable=True),
         sa.Column("lease_until", UtcDateTime(), nullable=True),
+        sa.Column("numbers", JsonColumn, nullable=False),
+        sa.Column("counted_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_data_source")),
         sa.UniqueConstraint("plugin", "remote_id", name=op.f("uq_data_source_plugin_remote_id")),
     )

@@ -48,6 +48,8 @@ class DataSource(Model):
     next_sync_at: Mapped[datetime | None] = mapped_column(index=True)
     lease_token: Mapped[uuid.UUID | None]
     lease_until: Mapped[datetime | None]
+    numbers: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    counted_at: Mapped[datetime | None]
 
 
 class Draft(Model):
