@@ -109,14 +109,22 @@ class IntercomClient(ApiClient):
                     raise Restart("Intercom no longer takes the cursor") from None
                 raise
 
-    def search_page(self, path: str, query: JSON, after: str | None, size: int) -> JSON:
-        """Search by ``query``, oldest change first: a row that changes meanwhile shows up again and is not missed."""
+    def search_page(self, path: str, query: JSON, after: str | None, size: int, by: str = "updated_at") -> JSON:
+        """Search by ``query``, oldest change first: a row that changes meanwhile shows up again and is not missed.
+
+        Args:
+            path: Of the search.
+            query: In Intercom's search language.
+            after: Intercom's cursor of the page; None for the first one.
+            size: Rows of a page.
+            by: The time that decides which is oldest.
+        """
 
         def ask(rows: int) -> JSON:
             pagination: dict[str, str | int] = {"per_page": rows}
             if after:
                 pagination["starting_after"] = after
-            sort = {"field": "updated_at", "order": "ascending"}
+            sort = {"field": by, "order": "ascending"}
             return self.search(path, {"query": query, "sort": sort, "pagination": pagination})
 
         return self.read_page(ask, size, after)

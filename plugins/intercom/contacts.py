@@ -1,25 +1,18 @@
-"""Contacts: users and leads become people."""
+"""Contacts: users and leads become people. How they are found: :mod:`plugins.intercom.contact_stream`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from core.contract.types import JSON, Account, Channel, Cursor, Page, Partition, Record, Ref, Refusal
+from core.contract.types import JSON, Account, Channel, Record, Ref, Refusal
 from plugins.base.mapping import map_each, moment, own_id, text
 from plugins.base.pages import dig
-from plugins.base.source import Stream
 from plugins.intercom import lookups
-from plugins.intercom.client import IntercomClient, after, listed
-
-SIZE = 150
-# Up to 2.16 the search matches calendar days in the workspace's zone, and its index lags behind by minutes.
-DAYS_WIDER = timedelta(days=2)
-OVERLAP = timedelta(minutes=10)
+from plugins.intercom.client import IntercomClient
 
 PLAIN = (
     "role", "owner_id", "email_domain", "formatted_phone", "signed_up_at", "last_seen_at", "last_replied_at",
@@ -31,49 +24,6 @@ PLAIN = (
 )  # fmt: skip
 SCALARS = frozenset({str, int, float, bool, type(None)})
 NOBODY: Mapping[Channel, bool] = {}
-
-
-class Contacts(Stream):
-    """First all contacts by GET /contacts; later what changed, by search."""
-
-    object = "contact"
-
-    def plan(self, account: Account, since: datetime | None, horizon: datetime | None) -> Sequence[Partition]:
-        """One listing, or one search of what changed."""
-        if since is None:
-            return [Partition("contact", "all", start={})]
-        return [Partition("contact", "changes", start={"since": int((since - OVERLAP).timestamp())})]
-
-    def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
-        """Read the page at ``{"since": unix seconds or absent, "after": Intercom's cursor or absent}``."""
-        client = IntercomClient(account)
-        since = cursor.get("since")
-        body = _changed(client, since, cursor.get("after")) if since else _all(client, cursor.get("after"))
-        rows = listed(body, "data")
-        if since:
-            rows = [row for row in rows if not _older(row, since)]
-        total = body.get("total_count")
-        following = after(body)
-        return Page(
-            records=read_contacts(client, rows),
-            next=following and {**cursor, "after": following},
-            expected=total if not since and isinstance(total, int) else None,
-        )
-
-
-def _all(client: IntercomClient, cursor: str | None) -> JSON:
-    position = {"starting_after": cursor} if cursor else {}
-    return client.read_page(lambda size: client.get("/contacts", {"per_page": size, **position}), SIZE, cursor)
-
-
-def _changed(client: IntercomClient, since: int, cursor: str | None) -> JSON:
-    query = {"field": "updated_at", "operator": ">", "value": since - int(DAYS_WIDER.total_seconds())}
-    return client.search_page("/contacts/search", query, cursor, SIZE)
-
-
-def _older(row: JSON, since: int) -> bool:
-    updated = row.get("updated_at") if isinstance(row, dict) else None
-    return isinstance(updated, int) and updated < since
 
 
 def read_contacts(client: IntercomClient, rows: Sequence[JSON]) -> list[Record | Refusal]:

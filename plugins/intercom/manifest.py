@@ -162,6 +162,7 @@ MANIFEST = Manifest(
     teams=True,
     deletes=True,
     selective=True,
+    max_parallel=16,
     # 10,000 a minute for an app, enforced in slices of ten seconds (Intercom: rate limiting).
     rate_limit=RateLimit(requests=1_666, seconds=10),
 )

@@ -76,7 +76,7 @@ def _joined(parts: Iterable[Range], most: int) -> Iterable[Range]:
     for part in parts:
         if current is None:
             current = part
-        elif current.count + part.count <= most:
+        elif not current.count or not part.count or current.count + part.count <= most:
             current = Range(current.start, part.end, current.count + part.count)
         else:
             yield current

@@ -31,7 +31,7 @@ from plugins.intercom import lookups, schema, webhooks
 from plugins.intercom.articles import Articles, Collections
 from plugins.intercom.client import IntercomClient, api_url, app_url
 from plugins.intercom.companies import Companies
-from plugins.intercom.contacts import Contacts
+from plugins.intercom.contact_stream import Contacts
 from plugins.intercom.conversations import Conversations
 from plugins.intercom.fetching import fetch
 from plugins.intercom.manifest import MANIFEST

@@ -9,7 +9,8 @@ import pytest
 from core.contract.errors import Refused, Restart
 from core.contract.types import Partition, Record, Ref, Refusal
 from plugins.base.mapping import map_each
-from plugins.intercom.contacts import ContactMapper, Contacts, flat, split_name
+from plugins.intercom.contact_stream import Contacts
+from plugins.intercom.contacts import ContactMapper, flat, split_name
 from tests.plugins.intercom.support import URL, Read, Workspace, at, error_list, mocked, read_partition, source
 
 CONTACT = {

@@ -92,7 +92,7 @@ def test_a_missing_scope_leaves_contacts_alone(workspace, scope, status):
 
 def test_no_token_in_logs(workspace, caplog):
     caplog.set_level(logging.DEBUG)
-    workspace.store.set_faults("500:2,reset:1,empty200:1")
+    workspace.store.set_faults("500:1,reset:1,empty200:1")
     workspace.read(["contact", "company"])
     token = workspace.account.secrets["access_token"]
     assert "trying again" in caplog.text
