@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,6 +31,7 @@ class Settings:
         encryption_keys: Fernet keys for secrets at rest, newest first.
         public_url: Where browsers and vendors reach Mainstem, without a slash at the end.
         smtp_url: The mail server; None keeps mail in the outbox page.
+        mail_from: The sender of mail, as ``name@host`` or ``Name <name@host>``.
         instance: Folder for the SQLite file, the keys and the embedded Valkey's data; absolute.
         lease_seconds: After how many seconds without a sign of life the work of a process is given to another one;
             renewing and looking for work follow from it.
@@ -43,6 +45,7 @@ class Settings:
     smtp_url: str | None = field(repr=False)
     instance: Path
     lease_seconds: float = 90.0
+    mail_from: str = "mainstem@localhost"
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Settings:
@@ -55,15 +58,17 @@ class Settings:
         """
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
         instance = _instance(given.get("MAINSTEM_INSTANCE", "instance"))
+        public_url = _public_url(given.get("PUBLIC_URL", "http://127.0.0.1:8000"))
         return cls(
             database_url=_database_url(given.get("DATABASE_URL"), instance),
             redis_url=_redis_url(given.get("REDIS_URL")),
             secret_key=given.get("SECRET_KEY") or _kept("SECRET_KEY", instance / "secret_key", secrets.token_urlsafe),
             encryption_keys=_encryption_keys(given.get("ENCRYPTION_KEYS"), instance / "encryption_keys"),
-            public_url=_public_url(given.get("PUBLIC_URL", "http://127.0.0.1:8000")),
+            public_url=public_url,
             smtp_url=_smtp_url(given.get("SMTP_URL")),
             instance=instance,
             lease_seconds=_lease_seconds(given.get("MAINSTEM_LEASE_SECONDS", "90")),
+            mail_from=_mail_from(given.get("MAIL_FROM"), public_url),
         )
 
 
@@ -129,6 +134,16 @@ def _smtp_url(value: str | None) -> str | None:
     mend = "write smtp://user:password@host:587 or smtps://user:password@host:465"
     if not _split("SMTP_URL", value, ("smtp", "smtps"), mend).hostname:
         raise ConfigError(f"SMTP_URL: names no host; {mend}")
+    return value
+
+
+def _mail_from(value: str | None, public_url: str) -> str:
+    if value is None:
+        host = urlsplit(public_url).hostname or ""
+        return f"mainstem@{host if any(char.isalpha() for char in host) else 'localhost'}"
+    _, address = parseaddr(value)
+    if not all(address.rpartition("@")[::2]) or not value.isprintable():
+        raise ConfigError("MAIL_FROM: not an email address; write it as Mainstem <mainstem@example.com>")
     return value
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import redis
 from redis.exceptions import RedisError
@@ -22,6 +22,7 @@ from core.db.migrate import pending
 from core.db.models import DataSource, Partition, Run
 from core.host import PluginConfigError
 from core.runtime.valkey import EmbeddedValkey
+from core.services import mail
 from core.services.mainstem import Mainstem
 from core.services.vault import VaultError
 
@@ -184,21 +185,13 @@ def _mail(settings: Settings) -> Check:
     url = urlsplit(settings.smtp_url)
     where = f"{url.scheme}://{url.hostname}" + (f":{url.port}" if url.port else "")
     try:
-        with _smtp(url.scheme)(url.hostname or "", url.port or 0, timeout=MAIL_SECONDS) as server:
-            server.ehlo()
-            if url.scheme == "smtp" and server.has_extn("starttls"):
-                server.starttls()
-            if url.username:
-                server.login(unquote(url.username), unquote(url.password or ""))
+        with mail.server(settings, MAIL_SECONDS):
+            pass
     except smtplib.SMTPAuthenticationError:
         return Check("mail", False, f"{where} refuses user or password", "mend SMTP_URL")
     except (OSError, smtplib.SMTPException) as error:
         return Check("mail", False, f"{where}: {_said(error)}", "start the mail server, or mend SMTP_URL")
     return Check("mail", True, f"{where} accepts mail")
-
-
-def _smtp(scheme: str) -> Callable[..., smtplib.SMTP]:
-    return smtplib.SMTP_SSL if scheme == "smtps" else smtplib.SMTP
 
 
 def _plugins(mainstem: Mainstem) -> Iterator[Check]:

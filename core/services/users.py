@@ -7,11 +7,12 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from core.db.bulk import lock_table, table_of
 from core.db.engine import writing
 from core.db.models import AuditEntry, User
 from core.services.configuration import ROLES
@@ -59,7 +60,7 @@ def add_user(
 
     Raises:
         Invalid: Email, role or password.
-        Conflict: There is a user with this email.
+        Conflict: There is a user with this email, or an owner already.
     """
     email = email.strip().lower()
     errors = {}
@@ -83,11 +84,23 @@ def add_user(
     }
     try:
         with writing(mainstem.engine) as connection:
-            id = connection.execute(insert(User).values(values).returning(User.id)).scalar_one()
+            if role == "owner":
+                _refuse_second_owner(connection)
+            deleted = update(User).where(User.email == email, User.state == "deleted")
+            id = connection.execute(deleted.values(values).returning(User.id)).scalar_one_or_none()
+            if id is None:
+                id = connection.execute(insert(User).values(values).returning(User.id)).scalar_one()
             audit(connection, actor, "add", f"user {id}", role=role)
     except IntegrityError:
         raise Conflict(f"There is already a user with the email {email}") from None
     return id, made
+
+
+def _refuse_second_owner(connection: Connection) -> None:
+    lock_table(connection, table_of(User))
+    owner = connection.scalar(select(User.email).where(User.role == "owner", User.state != "deleted").limit(1))
+    if owner is not None:
+        raise Conflict(f"The owner is {owner}, and there is one only: add an admin, or hand over ownership")
 
 
 def reset_password(mainstem: Mainstem, user_id: int, actor: str = "command line") -> str:
@@ -108,7 +121,7 @@ def reset_password(mainstem: Mainstem, user_id: int, actor: str = "command line"
 def list_users(session: Session) -> Sequence[User]:
     """Return all users, those who may log in first, by name and email."""
     order = (User.state == "revoked", func.lower(User.name), User.email)
-    return session.scalars(select(User).order_by(*order)).all()
+    return session.scalars(select(User).where(User.state != "deleted").order_by(*order)).all()
 
 
 def authenticate(mainstem: Mainstem, email: str, password: str, address: str = "") -> User | None:
