@@ -142,8 +142,8 @@ METADATA: dict[str, Any] = {
     "python_requires": ">=3.11,<3.14",
     "packages": find_packages(include=["core", "core.*", "plugins", "plugins.*", "migrations", "migrations.*"]),
     "package_data": {
-        "core": ["py.typed", "web/templates/**", "web/static/**"],
-        "plugins": ["**/*.json", "**/*.html", "**/*.svg", "**/*.txt", "base/scaffold/**"],
+        "core": ["py.typed", "web/templates/**", "web/static/**", "kit/templates/**"],
+        "plugins": ["**/*.json", "**/*.html", "**/*.svg", "**/*.txt"],
         "migrations": ["*.mako", "versions/*.py"],
     },
     "install_requires": REQUIRES,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import filters, sync
+from benchmarks import filters, lines, sync, webhooks
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "sync": sync.run,
+    "webhooks": webhooks.run,
     "filters": filters.run,
+    "lines": lines.run,
 }
 
 if __name__ == "__main__":

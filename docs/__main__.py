@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from docs.generate_hooks import TARGET, render
+from docs import generate_hooks, generate_rules
 
-TESTS = ["tests/docs", "tests/host/test_hooks_documented.py"]
+TESTS = ["tests/docs", "tests/host/test_hooks_documented.py", "tests/kit/test_rules_documented.py"]
 
-TARGET.write_text(render(), encoding="utf-8")
+for page in (generate_hooks, generate_rules):
+    page.TARGET.write_text(page.render(), encoding="utf-8")
 sys.exit(pytest.main(["-q", *TESTS, *sys.argv[1:]]))

@@ -13,7 +13,7 @@ COMMANDS = {
     "serve": "Run the web admin, the JSON API and the webhooks.",
     "worker": "Run workers and the periodic tasks.",
     "sandbox": "Run a local imitation of a plugin's vendor.",
-    "plugins": "List the plugins.",
+    "plugins": "List, check and begin plugins.",
     "sources": "Connect, sync and manage data sources.",
     "export": "Write records to standard output.",
     "users": "List and add those who may log in.",

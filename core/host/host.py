@@ -98,6 +98,15 @@ class Host:
                 raise PluginMissing(f"plugin {name!r} is {report.state}: {report.reason}")
         raise PluginMissing(f"unknown plugin {name!r}: known are {', '.join(self.names()) or 'none'}")
 
+    def plugin(self, name: str) -> object:
+        """Return the data source plugin itself, to be examined; :meth:`source` is how it is called.
+
+        Raises:
+            PluginMissing: It is unknown, broken or disabled.
+        """
+        self.manifest(name)
+        return self._plugins[name]
+
     def source(self, name: str) -> SourceSpecs:
         """Return the hooks of one data source plugin, to be called with keyword arguments.
 

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -112,17 +114,18 @@ def _said(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def tables(policy: Policy) -> Iterator[Tables]:
-    """Make an empty database in memory; it goes at the end."""
-    engine = make_engine("sqlite://")
-    try:
-        Model.metadata.create_all(engine)
-        with engine.begin() as connection:
-            row = {"id": SOURCE_ID, "plugin": policy.manifest.name, "name": "Check", "state": "connected"}
-            always = {"remote_id": "check", "secrets": "", "created_at": policy.now}
-            connection.execute(table_of(DataSource).insert().values(**row, **always))
-        yield Tables(engine, policy)
-    finally:
-        engine.dispose()
+    """Make an empty database; it goes at the end."""
+    with TemporaryDirectory(prefix="mainstem-check-") as folder:
+        engine = make_engine(f"sqlite:///{Path(folder) / 'check.sqlite3'}")
+        try:
+            Model.metadata.create_all(engine)
+            with engine.begin() as connection:
+                row = {"id": SOURCE_ID, "plugin": policy.manifest.name, "name": "Check", "state": "connected"}
+                always = {"remote_id": "check", "secrets": "", "created_at": policy.now}
+                connection.execute(table_of(DataSource).insert().values(**row, **always))
+            yield Tables(engine, policy)
+        finally:
+            engine.dispose()
 
 
 def difference(one: Snapshot, other: Snapshot) -> str:

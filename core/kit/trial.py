@@ -162,7 +162,7 @@ def hurried() -> Iterator[list[float]]:
 
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """Collect everything that is logged meanwhile, at every level."""
+    """Collect everything that is logged meanwhile, at every level, and show nothing of it."""
     lines: list[str] = []
     formatter = logging.Formatter("%(name)s %(message)s")
 
@@ -170,16 +170,16 @@ def listening() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(formatter.format(record))
 
-    root, handler = logging.getLogger(), Collector()
+    root = logging.getLogger()
     loggers = [root, *(found for found in root.manager.loggerDict.values() if isinstance(found, logging.Logger))]
     levels = [(logger, logger.level) for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
-    root.addHandler(handler)
+    handlers, root.handlers[:] = list(root.handlers), [Collector()]
     try:
         yield lines
     finally:
-        root.removeHandler(handler)
+        root.handlers[:] = handlers
         for logger, level in levels:
             logger.setLevel(level)
 

@@ -59,7 +59,7 @@ class Sandbox:
 
     def __init__(self, options: SandboxOptions) -> None:
         self.credentials = {"token": TOKEN}
-        self.people = {
+        self.people: dict[str, dict[str, Any]] = {
             f"p{number}": {
                 "id": f"p{number}",
                 "email": f"p{number}@example.com",

@@ -34,10 +34,14 @@ from core.contract.types import (
     WebhookRequest,
 )
 from plugins.base.client import Unavailable
-from tests.kit.depot import Client, Depot, Firms, People
+from tests.kit.depot import NOW, Client, Depot, Firms, People
 
 SABOTAGED: dict[str, Callable[[], object]] = {}
 """By the key of the rule that it breaks, what makes the plugin."""
+
+
+def records_of(page: Page) -> list[Record]:
+    return [item for item in page.records if isinstance(item, Record)]
 
 
 def breaks(rule: str) -> Callable[[type], type]:
@@ -247,7 +251,7 @@ class LooksBack(Depot):
         before, LooksBack.last = LooksBack.last, partition.object
         if before != "firm" or partition.object != "person" or "after" not in cursor:
             return page
-        return replace(page, records=[replace(item, fields={"seats": 0}) for item in page.records])  # type: ignore[type-var]
+        return replace(page, records=[replace(item, fields={"seats": 0}) for item in records_of(page)])
 
 
 @people("complete")
@@ -407,8 +411,14 @@ class Trusting(Depot):
 class BelievesBodies(Depot):
     def read_webhooks(self, account: Account, deliveries: Sequence[Delivery]) -> Page:
         page = super().read_webhooks(account, deliveries)
-        late = timedelta(seconds=len(deliveries))
-        aged = [replace(r, updated_at=r.updated_at + late, fields={"seats": len(deliveries)}) for r in page.records]  # type: ignore[type-var,union-attr,operator]
+        aged = [
+            replace(
+                record,
+                updated_at=(record.updated_at or NOW) + timedelta(seconds=len(deliveries)),
+                fields={"seats": len(deliveries)},
+            )
+            for record in records_of(page)
+        ]
         return replace(page, records=aged)
 
 
