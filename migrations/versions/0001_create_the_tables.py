@@ -39,6 +39,20 @@ def upgrade() -> None:
         batch_op.create_index("ix_activity_source_id_occurred_at", ["source_id", "occurred_at"], unique=False)
 
     op.create_table(
+        "activity_past",
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("person_link_id", sa.Uuid(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=True),
+        sa.Column("first_at", UtcDateTime(), nullable=False),
+        sa.Column("last_at", UtcDateTime(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("source_id", "person_link_id", "type", name=op.f("pk_activity_past")),
+    )
+    with op.batch_alter_table("activity_past", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_activity_past_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
         "article",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("source_id", sa.Integer(), nullable=True),
@@ -114,7 +128,11 @@ def upgrade() -> None:
         sa.Column("connected_at", UtcDateTime(), nullable=True),
         sa.Column("disconnected_at", UtcDateTime(), nullable=True),
         sa.Column("archived_at", UtcDateTime(), nullable=True),
+        sa.Column("read_from", JsonColumn, nullable=False),
+        sa.Column("swept", JsonColumn, nullable=False),
         sa.Column("next_sync_at", UtcDateTime(), nullable=True),
+        sa.Column("next_sweep_at", UtcDateTime(), nullable=True),
+        sa.Column("next_check_at", UtcDateTime(), nullable=True),
         sa.Column("lease_token", sa.Uuid(), nullable=True),
         sa.Column("lease_until", UtcDateTime(), nullable=True),
         sa.Column("numbers", JsonColumn, nullable=False),
@@ -291,6 +309,7 @@ def upgrade() -> None:
         sa.Column("options", JsonColumn, nullable=False),
         sa.Column("sample", JsonColumn, nullable=True),
         sa.Column("selected", sa.Boolean(), nullable=False),
+        sa.Column("is_new", sa.Boolean(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("first_seen_at", UtcDateTime(), nullable=False),
         sa.Column("retired_at", UtcDateTime(), nullable=True),
@@ -324,6 +343,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("scope", JsonColumn, nullable=False),
+        sa.Column("report", JsonColumn, nullable=False),
         sa.Column("requests", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("lease_token", sa.Uuid(), nullable=True),
@@ -367,6 +387,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(), nullable=True),
         sa.Column("source_id", sa.Integer(), nullable=True),
         sa.Column("remote_id", sa.String(), nullable=True),
+        sa.Column("imported", sa.Boolean(), nullable=False),
         sa.Column("gone_at", UtcDateTime(), nullable=True),
         sa.Column("preferences", JsonColumn, nullable=False),
         sa.Column("invited_at", UtcDateTime(), nullable=True),
@@ -466,6 +487,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_partition_state"), ["state"], unique=False)
 
     op.create_table(
+        "seen",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("link_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_seen_run_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("run_id", "link_id", name=op.f("pk_seen")),
+    )
+    op.create_table(
         "team_member",
         sa.Column("team_id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
@@ -490,6 +518,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_team_member_user_id"))
 
     op.drop_table("team_member")
+    op.drop_table("seen")
     with op.batch_alter_table("partition", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_partition_state"))
 
@@ -577,6 +606,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_article_collection_id"))
 
     op.drop_table("article")
+    with op.batch_alter_table("activity_past", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_activity_past_person_id"))
+
+    op.drop_table("activity_past")
     with op.batch_alter_table("activity", schema=None) as batch_op:
         batch_op.drop_index("ix_activity_source_id_occurred_at")
         batch_op.drop_index(batch_op.f("ix_activity_record_link_id"))

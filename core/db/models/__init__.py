@@ -2,6 +2,7 @@
 
 from core.db.models.customer import (
     Activity,
+    ActivityPast,
     Article,
     Collection,
     Erased,
@@ -25,12 +26,14 @@ from core.db.models.source import (
     Partition,
     RefusedRecord,
     Run,
+    Seen,
     WebhookDelivery,
 )
 
 __all__ = [
     "COUNTS",
     "Activity",
+    "ActivityPast",
     "Article",
     "AuditEntry",
     "Collection",
@@ -51,6 +54,7 @@ __all__ = [
     "RefusedRecord",
     "Run",
     "Salt",
+    "Seen",
     "Tagging",
     "Team",
     "TeamMember",

@@ -145,6 +145,23 @@ class Activity(Model):
     content_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
 
 
+class ActivityPast(Model):
+    """What remains of activities that are older than their retention: when the first and the last were, how many.
+
+    It hangs on the vendor's person, or on the id 0 where activities belong to nobody.
+    """
+
+    __tablename__ = "activity_past"
+
+    source_id: Mapped[int] = mapped_column(primary_key=True)
+    person_link_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    count: Mapped[int]
+
+
 class Participant(Model):
     """A further person of an activity, beside the one it belongs to."""
 

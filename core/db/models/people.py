@@ -17,6 +17,7 @@ class User(Model):
 
     ``state`` is ``invited``, ``active``, ``revoked`` or ``deleted``: such a row is shown nowhere and is kept so that a
     sync does not bring it back. ``role`` is one of ``owner``, ``admin``, ``standard``, ``agent``, ``read_only``.
+    ``imported`` says that a data source made the row, which then may tell that she is gone.
     ``invited_at`` is when the last invitation was written; earlier ones are worth nothing.
     """
 
@@ -31,6 +32,7 @@ class User(Model):
     password_hash: Mapped[str | None]
     source_id: Mapped[int | None] = mapped_column(ForeignKey("data_source.id", ondelete="SET NULL"))
     remote_id: Mapped[str | None]
+    imported: Mapped[bool] = mapped_column(default=False)
     gone_at: Mapped[datetime | None]
     preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
     invited_at: Mapped[datetime | None]

@@ -23,6 +23,9 @@ class DataSource(Model):
     ``config`` holds the admin's choices in the shape of ``sources connect --config``, less the credentials.
     ``since`` holds for each object the start of its last complete read, RFC 3339; ``renew`` for each object of which
     more is wanted since then (fields, records, a longer past) when that was asked for, until all of it was read again.
+    ``read_from`` holds for each type of activity the moment from which on all of it has been read, None when ever;
+    ``swept`` for each type the spans (from, until) of those that went and are counted in :class:`ActivityPast`.
+    ``next_sync_at``, ``next_sweep_at`` and ``next_check_at`` are when the next sync, sweep and reconciliation are due.
     ``lease_token`` is held by whoever works off its webhooks, until ``lease_until``.
     """
 
@@ -45,7 +48,11 @@ class DataSource(Model):
     connected_at: Mapped[datetime | None]
     disconnected_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
+    read_from: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    swept: Mapped[dict[str, Any]] = mapped_column(default=dict)
     next_sync_at: Mapped[datetime | None] = mapped_column(index=True)
+    next_sweep_at: Mapped[datetime | None]
+    next_check_at: Mapped[datetime | None]
     lease_token: Mapped[uuid.UUID | None]
     lease_until: Mapped[datetime | None]
     numbers: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -92,7 +99,8 @@ class Consent(Model):
 class Field(Model):
     """A field that a data source offers, as its plugin described it last.
 
-    ``selected`` says whether it is imported; ``retired_at`` when the vendor stopped listing it.
+    ``selected`` says whether it is imported; ``retired_at`` when the vendor stopped listing it; ``is_new`` that it came
+    up after the admin last chose.
     """
 
     __tablename__ = "field"
@@ -109,6 +117,7 @@ class Field(Model):
     options: Mapped[list[Any]] = mapped_column(default=list)
     sample: Mapped[Any] = mapped_column(JsonColumn, nullable=True)
     selected: Mapped[bool] = mapped_column(default=True)
+    is_new: Mapped[bool] = mapped_column(default=False)
     position: Mapped[int] = mapped_column(default=0)
     first_seen_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
@@ -117,8 +126,9 @@ class Field(Model):
 class Run(Model):
     """A sync of a data source: a set of partitions.
 
-    ``kind`` is ``initial``, ``incremental`` or ``full``; ``state`` is ``queued``, ``running``, ``paused``,
-    ``succeeded``, ``partial``, ``failed`` or ``cancelled``.
+    ``kind`` is ``initial``, ``incremental``, ``full`` or ``reconciliation``; ``state`` is ``queued``, ``running``,
+    ``paused``, ``succeeded``, ``partial``, ``failed`` or ``cancelled``. ``scope`` says what it reads (see
+    :mod:`core.services.planning`), ``report`` what was found at its end (see :mod:`core.services.finishing`).
     """
 
     __tablename__ = "run"
@@ -129,6 +139,7 @@ class Run(Model):
     kind: Mapped[str]
     state: Mapped[str] = mapped_column(index=True)
     scope: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict)
     requests: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     lease_token: Mapped[uuid.UUID | None]
@@ -174,6 +185,15 @@ class Partition(Model):
     expected: Mapped[int | None]
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class Seen(Model):
+    """A full run has come across an object; gone when the run has ended."""
+
+    __tablename__ = "seen"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    link_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
 
 
 class RefusedRecord(Model):
