@@ -10,7 +10,7 @@ from core.contract.types import JSON, Account, Cursor, Page, Partition, Record, 
 from plugins.base.mapping import map_each, moment, own_id, remote_id
 from plugins.base.source import Stream
 from plugins.intercom import lookups
-from plugins.intercom.client import IntercomClient, following_page, listed
+from plugins.intercom.client import IntercomClient, following_page, listed, total_of
 from plugins.intercom.contacts import named, nested
 
 SIZE = 50
@@ -42,6 +42,10 @@ class _Pages(Stream):
             next=following and {**cursor, "page": following},
             expected=total if since is None and isinstance(total, int) else None,
         )
+
+    def count(self, account: Account) -> int | None:
+        """Return how many are listed."""
+        return total_of(IntercomClient(account).get(self.path, {"page": 1, "per_page": 1}))
 
     def map(self, account: Account, rows: Sequence[JSON]) -> Sequence[Any]:
         """Map rows to records."""

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from core.contract.errors import Reauthorise, Restart, Retry, SourceError
+from core.contract.errors import Reauthorise, Refused, Restart, Retry, SourceError
 from core.contract.types import JSON, Account
 from plugins.base.client import ApiClient, Declined, Unavailable
-from plugins.base.pages import next_cursor, next_link, next_page, query_value
+from plugins.base.pages import dig, next_cursor, next_link, next_page, query_value
 
 VERSION = "2.16"
 API_URLS = {"US": "https://api.intercom.io", "EU": "https://api.eu.intercom.io", "AU": "https://api.au.intercom.io"}
@@ -151,6 +151,20 @@ def listed(body: JSON, *names: str) -> list[Any]:
         if isinstance(rows, list):
             return rows
     raise Retry(f"Intercom answered without {' or '.join(names)}")
+
+
+def total_of(body: JSON | Refused) -> int:
+    """Return how many rows a listing has in all.
+
+    Raises:
+        Refused: It was refused, as one of several (see :meth:`ApiClient.map`), or does not tell.
+    """
+    if isinstance(body, Refused):
+        raise body
+    total = dig(body, "total_count")
+    if type(total) is not int:
+        raise Refused("Intercom answered without total_count")
+    return total
 
 
 def after(body: JSON) -> str | None:

@@ -13,10 +13,9 @@ from core.contract.types import JSON, Account, Cursor, Page, Partition
 from plugins.base.mapping import moment, remote_id, text
 from plugins.base.pages import dig
 from plugins.base.source import Stream
-from plugins.intercom.client import IntercomClient, after, listed
+from plugins.intercom.client import IntercomClient, after, listed, total_of
 from plugins.intercom.contacts import read_contacts
 from plugins.intercom.ranges import Range, divide, midnights
-from plugins.intercom.windows import total_of
 
 SIZE = 150
 # Up to 2.16 the search matches calendar days in the workspace's zone, and its index lags behind by minutes.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -29,8 +28,8 @@ NOBODY: Mapping[Channel, bool] = {}
 def read_contacts(client: IntercomClient, rows: Sequence[JSON]) -> list[Record | Refusal]:
     """Map contacts, after completing those whose companies or tags Intercom embeds in part."""
     objects = [row for row in rows if isinstance(row, dict) and row.get("id")]
-    for relation in ("companies", "tags"):
-        client.map(partial(_complete, client, relation), [row for row in objects if _is_cut(row.get(relation))])
+    cut = [(row, relation) for row in objects for relation in ("companies", "tags") if _is_cut(row.get(relation))]
+    client.map(lambda of: _complete(client, *of), cut)
     return map_each("contact", rows, ContactMapper(client.account, objects))
 
 
@@ -42,7 +41,7 @@ def _is_cut(relation: Any) -> bool:
     return bool(relation.get("has_more")) or (isinstance(total, int) and total > len(relation.get("data") or ()))
 
 
-def _complete(client: IntercomClient, relation: str, contact: dict[str, Any]) -> None:
+def _complete(client: IntercomClient, contact: dict[str, Any], relation: str) -> None:
     """Replace what is embedded by all there is, the most recently seen first.
 
     Raises:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from core.contract.errors import Refused
 from core.contract.types import JSON, Account, Cursor, Partition
 from plugins.base.source import Stream
-from plugins.intercom.client import IntercomClient, listed
+from plugins.intercom.client import IntercomClient, listed, total_of
 from plugins.intercom.ranges import Range, any_second, divide
 
 # Search shows a change only after some minutes (Intercom API 2.16).
@@ -96,22 +95,7 @@ class Windows(Stream):
 
     def count(self, account: Account) -> int | None:
         """Return how many there are, however old."""
-        total = self.search(IntercomClient(account), {"from": 0, "to": None}, 1).get("total_count")
-        return total if type(total) is int else None
-
-
-def total_of(body: Any) -> int:
-    """Return how many rows a search has in all.
-
-    Raises:
-        Refused: It was refused, or does not tell.
-    """
-    if isinstance(body, Refused):
-        raise body
-    total = body.get("total_count")
-    if type(total) is not int:
-        raise Refused("Intercom answered without total_count")
-    return total
+        return total_of(self.search(IntercomClient(account), {"from": 0, "to": None}, 1))
 
 
 def in_window(row: JSON, cursor: Cursor) -> bool:

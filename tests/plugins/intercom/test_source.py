@@ -8,9 +8,12 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+import requests
 
 from core.contract.types import SandboxOptions, Scope
+from core.kit.wsgi import mount
 from plugins.intercom import plugin
+from plugins.intercom.activities import version
 from tests.plugins.intercom.support import Read, Workspace, at, read_partition, source
 
 EVERYTHING = tuple(spec.key for spec in plugin.manifest.objects)
@@ -107,3 +110,43 @@ def test_the_plugin_makes_its_own_sandbox():
     variables = {variable.name for variable in plugin.manifest.environment}
     assert set(sandbox.environment("http://127.0.0.1:9000/")) <= variables
     assert len(source.sandbox(options=SandboxOptions(people=3, rpm=60)).store.contacts) == 3
+
+
+def test_the_vendor_counts_what_it_lists(workspace):
+    store = workspace.store
+    counted = source.count(account=workspace.account)
+    assert counted == {
+        "contact": len(store.contacts),
+        "conversation": len(store.conversations),
+        "ticket": len(store.tickets),
+        "article": len(store.articles),
+        "collection": len(store.collections),
+    }
+    for object, count in counted.items():
+        assert len(workspace.read([object]).ids(object)) == count
+
+
+def test_what_may_not_be_counted_is_left_out(workspace):
+    workspace.store.drop_scope("tickets")
+    workspace.store.set_plan_restricted()
+    assert set(source.count(account=workspace.account)) == {"contact", "article", "collection"}
+
+
+def test_a_resync_asks_for_little_more_than_what_changed():
+    workspace = Workspace(people=4_000, conversations=2_000)
+    store = workspace.store
+    held = {c.fields["id"]: version(store.conversation_fields(c)) for c in store.conversations}
+    since = at(store.clock.seconds())
+    changed = list(held)[::40]
+    for one in changed:
+        store.reply(one, "7001", "Changed")
+    workspace.account = replace(workspace.account, objects={"contact": None, "conversation": None})
+    before = store.api_requests
+    source.import_team(account=workspace.account)
+    source.field_schema(account=workspace.account)
+    # The host hands out a new account, with nothing looked up yet, to whoever reads.
+    workspace.account = replace(workspace.account, http=mount(requests.Session(), workspace.sandbox.app))
+    read = workspace.read(["contact", "conversation"], since=since, known=held)
+    assert Counter(read.ids("conversation")) == Counter(changed)
+    assert len(changed) == 50
+    assert store.api_requests - before <= 60

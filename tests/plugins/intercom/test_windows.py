@@ -145,9 +145,3 @@ def test_what_is_changed_while_windows_are_read_is_found_by_this_run_or_the_next
     assert missing <= set(later.ids(object))
     if object == "conversation":
         assert set(changed) <= set(later.ids(object))
-
-
-@pytest.mark.parametrize("object", ["conversation", "ticket", "contact"])
-def test_objects_are_counted_by_the_vendor(workspace, object):
-    account = replace(workspace.account, objects={object: None})
-    assert source.count(account=account)[object] == len(getattr(workspace.store, f"{object}s"))
