@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from core.contract.types import Channel, FieldSpec, Manifest, MergePolicy
+from core.contract.types import Channel, FieldSpec, Manifest, MergePolicy, Record
 
 Strategy = Literal["append_only", "overwrite_existing", "ignore"]
 
@@ -29,6 +29,8 @@ class Policy:
         matching: By object, which keys join.
         keep_days: By activity type, then under None for the others, how many days are kept; None keeps for ever.
         historical: Activities come from a backfill and shall trigger nothing.
+        historical_before: The same, by object, for activities that occurred before this moment.
+        wanted: By object, whether the admin wants a record; an object that is absent comes in whole.
         link_limit: How many records one object may relate to.
         now: The moment this page is applied.
     """
@@ -46,12 +48,24 @@ class Policy:
     matching: Mapping[str, MergePolicy] = field(default_factory=dict)
     keep_days: Mapping[str | None, int | None] = field(default_factory=lambda: {None: 90})
     historical: bool = False
+    historical_before: Mapping[str, datetime] = field(default_factory=dict)
+    wanted: Mapping[str, Callable[[Record], bool]] = field(default_factory=dict)
     link_limit: int = 50
 
     def kept_since(self, activity_type: str) -> datetime | None:
         """Return the moment before which activities of this type are not kept; None when all are."""
         days = self.keep_days.get(activity_type, self.keep_days.get(None))
         return None if days is None else self.now - timedelta(days=days)
+
+    def is_historical(self, object: str, occurred_at: datetime) -> bool:
+        """Tell whether an activity of ``object`` is no news."""
+        before = self.historical_before.get(object)
+        return self.historical or (before is not None and occurred_at < before)
+
+    def wants(self, record: Record) -> bool:
+        """Tell whether the admin wants this record."""
+        wanted = self.wanted.get(record.object)
+        return wanted is None or wanted(record)
 
     def at(self, now: datetime) -> Policy:
         """Return the same policy at another moment."""

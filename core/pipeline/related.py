@@ -138,7 +138,7 @@ def _activity_row(record: Shaped, activity: ShapedActivity, links: Links, policy
         "organization_id": organization and organization.entity_id,
         "organization_link_id": organization and organization.id,
         "occurred_at": activity.occurred_at,
-        "historical": policy.historical,
+        "historical": policy.is_historical(record.object, activity.occurred_at),
         "attributes": activity.attributes,
         "content_hash": activity.content_hash,
     }

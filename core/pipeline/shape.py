@@ -99,7 +99,8 @@ class Shaper:
                 self._refuse(batch, item, _reason(error))
                 continue
             batch.accepted[shaped.object].add(shaped.remote_id)
-            if shaped.kind == "activity" and not shaped.activities:
+            nothing = shaped.kind == "activity" and not shaped.activities
+            if nothing or not (isinstance(item, Record) and self._policy.wants(item)):
                 counts["skipped"] += 1
                 continue
             counts["capped"] += shaped.capped

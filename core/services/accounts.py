@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
-from sqlalchemy import Engine, RowMapping
+from sqlalchemy import Engine
 
 from core.contract.types import Account, Known
 from core.db.bulk import rows_in, table_of
@@ -22,6 +22,13 @@ from core.services.mainstem import Mainstem
 
 LINK = table_of(Link)
 _POOL = 64
+
+
+class Source(Protocol):
+    """A row of ``data_source``, stored or to be."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """Return the value of a column."""
 
 
 class CountingSession(requests.Session):
@@ -67,13 +74,14 @@ def draft_account(mainstem: Mainstem, plugin: str) -> Account:
     )
 
 
-def account_of(mainstem: Mainstem, source: RowMapping, config: SourceConfig) -> Account:
+def account_of(mainstem: Mainstem, source: Source, config: SourceConfig, anew: Collection[str] = ()) -> Account:
     """Return the account of a connected data source.
 
     Args:
         mainstem: The system.
         source: Its row of ``data_source``.
         config: Its configuration.
+        anew: Objects of which everything is to be read, whatever is known of them.
     """
     plugin, source_id = source["plugin"], source["id"]
     return Account(
@@ -87,13 +95,15 @@ def account_of(mainstem: Mainstem, source: RowMapping, config: SourceConfig) -> 
         redirect_uri=f"{mainstem.settings.public_url}/oauth/{plugin}/callback",
         http=CountingSession(),
         limiter=limiter_for(mainstem, plugin, source["remote_id"]),
-        known=_known_of(mainstem.engine, source_id),
+        known=_known_of(mainstem.engine, source_id, anew),
         log=logging.getLogger(f"mainstem.{plugin}.{source_id}"),
     )
 
 
-def _known_of(engine: Engine, source_id: int) -> Known:
+def _known_of(engine: Engine, source_id: int, anew: Collection[str] = ()) -> Known:
     def known(object: str, versions: Mapping[str, datetime]) -> frozenset[str]:
+        if object in anew:
+            return frozenset()
         ids = {link_id(source_id, object, remote_id): remote_id for remote_id in versions}
         with engine.connect() as connection:
             rows = rows_in(

@@ -15,7 +15,7 @@ from core.db.models import Partition as PartitionRow
 from core.db.models import Run
 from core.services.mainstem import Mainstem
 from core.services.progress import progress
-from core.services.sources import SOURCE, now_utc
+from core.services.sources import SOURCE, now_utc, renewed
 
 RUN, PARTITION = table_of(Run), table_of(PartitionRow)
 
@@ -70,12 +70,22 @@ def _end(
     now = now_utc()
     ended = {"state": state, "finished_at": now, "error": error, "lease_token": None, "lease_until": None}
     connection.execute(RUN.update().where(RUN.c.id == run["id"]).values(ended))
+    left = {
+        key: asked for key, asked in source["renew"].items() if key not in since or key not in _renewed(source, run)
+    }
     later = now + timedelta(minutes=mainstem.host.manifest(source["plugin"]).resync_minutes)
+    if left.keys() - _renewed(source, run):
+        # It was asked for while this run was at work.
+        later = now
     connection.execute(
         SOURCE.update()
         .where(SOURCE.c.id == source["id"])
-        .values(since={**source["since"], **since}, next_sync_at=later)
+        .values(since={**source["since"], **since}, renew=left, next_sync_at=later)
     )
+
+
+def _renewed(source: RowMapping, run: RowMapping) -> frozenset[str]:
+    return renewed(source, run["started_at"]) if run["started_at"] else frozenset()
 
 
 def _tell(mainstem: Mainstem, run_id: int, plugin: str) -> None:

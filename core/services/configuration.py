@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from core.contract.fields import SYSTEM_FIELDS
-from core.contract.types import Manifest, MatchMode, MergePolicy
+from core.contract.fields import SYSTEM_FIELDS, Entity
+from core.contract.types import JSON, Manifest, MatchMode, MergePolicy
 from core.pipeline.policy import Strategy
 from core.services.errors import Invalid
 
 ROLES = ("owner", "admin", "standard", "agent", "read_only")
 """The roles of those who work here, the mightiest first. There is one owner, who is not imported."""
+
+SECTIONS: Mapping[Entity, str] = {"person": "people", "organization": "organizations"}
+"""What each kind is called in a configuration."""
 
 Chosen = frozenset[str] | None
 """Keys or ids that were chosen; None for all of them."""
@@ -45,13 +48,6 @@ class _Flag(fields.Field[bool]):
         raise ValidationError("must be true or false")
 
 
-class _Nothing(fields.Field[None]):
-    """A key that may only be null so far."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> None:
-        raise ValidationError("must be null: choosing records by conditions is not possible yet")
-
-
 class _Section(Schema):
     class Meta:
         unknown = RAISE
@@ -70,6 +66,7 @@ class _Options(_Section):
 class _Teams(_Section):
     teams = _Chosen(none=True, load_default=None)
     users = _Chosen(none=True, load_default=None)
+    members = fields.Dict(fields.String(), _Chosen(none=True), load_default=dict)
     roles = fields.Dict(
         fields.String(), fields.String(validate=_one_of(ROLES[1:])), load_default=lambda: {"default": "agent"}
     )
@@ -86,8 +83,8 @@ class _Retention(_Section):
 
 
 class _Selection(_Section):
-    people = _Nothing(allow_none=True, load_default=None)
-    organizations = _Nothing(allow_none=True, load_default=None)
+    people = fields.Dict(fields.String(), allow_none=True, load_default=None)
+    organizations = fields.Dict(fields.String(), allow_none=True, load_default=None)
 
 
 class _Matching(_Section):
@@ -124,13 +121,17 @@ class SourceConfig:
         keep_existing: System fields with a value stay.
         archive_deleted: What the vendor deleted is archived here.
         teams: Remote ids of the teams to import.
-        users: Remote ids of the users to import.
+        users: Remote ids of the users to import, whatever team they are in.
+        members: By remote id of a team, which of its members come in and are in it; they come in without the team
+            too. A team that is absent takes in whom ``users`` names.
         roles: By remote id of a user, then under ``"default"``.
         days: How long activities are kept; None for ever.
         activity_days: The same by type of activity.
         strategy: Whose value stands.
         existing_only: Never make a new person or organization.
         matching: The admin's merge keys by kind; a kind that is absent follows the plugin.
+        selection: By kind, the conditions that records must meet, as a tree of :mod:`core.filters`; a kind that is
+            absent comes in whole.
     """
 
     name: str | None
@@ -140,12 +141,14 @@ class SourceConfig:
     archive_deleted: bool
     teams: Chosen
     users: Chosen
+    members: Mapping[str, Chosen]
     roles: Mapping[str, str]
     days: int | None
     activity_days: Mapping[str, int | None]
     strategy: Strategy
     existing_only: bool
-    matching: Mapping[Literal["person", "organization"], MergePolicy]
+    matching: Mapping[Entity, MergePolicy]
+    selection: Mapping[Entity, dict[str, JSON]]
 
 
 def read_config(config: Any, manifest: Manifest) -> tuple[SourceConfig, dict[str, str]]:
@@ -178,7 +181,6 @@ def _build(data: Mapping[str, Any], manifest: Manifest) -> SourceConfig:
     everything = dict.fromkeys(spec.key for spec in manifest.objects)
     objects: dict[str, Chosen] = everything if data["objects"] is None else data["objects"]
     objects |= {spec.key: None for spec in manifest.objects if spec.comes_with in objects and spec.key not in objects}
-    chosen = {"person": merge["people"], "organization": merge["organizations"]}
     return SourceConfig(
         name=data.get("name"),
         objects=objects,
@@ -187,16 +189,18 @@ def _build(data: Mapping[str, Any], manifest: Manifest) -> SourceConfig:
         archive_deleted=options["archive_deleted"],
         teams=data["teams"]["teams"],
         users=data["teams"]["users"],
+        members=data["teams"]["members"],
         roles=data["teams"]["roles"],
         days=retention.get("days", manifest.retention_days),
         activity_days=retention["activities"],
         strategy=merge["strategy"],
         existing_only=merge["existing_only"],
         matching={
-            kind: MergePolicy(tuple(value["keys"]), value["mode"])  # type: ignore[misc]
-            for kind, value in chosen.items()
-            if value is not None
+            kind: MergePolicy(tuple(value["keys"]), value["mode"])
+            for kind, key in SECTIONS.items()
+            if (value := merge[key]) is not None
         },
+        selection={kind: tree for kind, key in SECTIONS.items() if (tree := data["selection"][key]) is not None},
     )
 
 
@@ -213,10 +217,12 @@ def _misfits(data: Mapping[str, Any], manifest: Manifest) -> Iterator[tuple[str,
     yield from _unknown("retention.activities", data["retention"]["activities"], [a.key for a in manifest.activities])
     system = [f.key for entity in SYSTEM_FIELDS.values() for f in entity]
     yield from _unknown("options.modify_fields", data["options"]["modify_fields"] or (), system)
-    for key, kind in (("people", "person"), ("organizations", "organization")):
+    for kind, key in SECTIONS.items():
+        if data["selection"][key] is not None and not manifest.selective:
+            yield f"selection.{key}", f"must be null: {manifest.title} does not let records be chosen"
         matching = data["merge"][key]
         if matching is not None:
-            identifiers = [f.key for f in SYSTEM_FIELDS[kind] if f.identifier]  # type: ignore[index]
+            identifiers = [f.key for f in SYSTEM_FIELDS[kind] if f.identifier]
             yield from _unknown(f"merge.{key}.keys", matching["keys"], identifiers)
     yield from _unknown("credentials", data["credentials"], list(manifest.credentials().fields))
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, func, select
+from sqlalchemy import Connection, RowMapping, case, select
 
-from core.contract.types import Account, Connected, Rejected
+from core.contract.types import Account, Connected, FieldSpec, Manifest, Rejected
 from core.db.bulk import lock_table, table_of
 from core.db.engine import writing
 from core.db.models import Run
 from core.services.accounts import account_of, draft_account
 from core.services.configuration import read_config, read_credentials
 from core.services.errors import Conflict, Invalid
-from core.services.fields import check_chosen, schema_of, store_schema
+from core.services.fields import check_choices, schema_of, store_schema
 from core.services.mainstem import Mainstem
 from core.services.sources import SOURCE, audit, config_of, described, get_source, now_utc
 
@@ -41,42 +42,106 @@ def connect(mainstem: Mainstem, plugin: str, config: Mapping[str, Any], actor: s
     manifest = mainstem.host.manifest(plugin)
     choices, credentials = read_config(config, manifest)
     answers = read_credentials(credentials, manifest)
-    with mainstem.engine.connect() as connection:
-        _refuse_another(connection, plugin, manifest.title, manifest.max_accounts)
+    refuse_another(mainstem, plugin)
     connected = open_account(mainstem, draft_account(mainstem, plugin), answers)
-    now = now_utc()
-    row = {
-        "plugin": plugin,
-        "name": choices.name or manifest.title,
-        "state": "connected",
-        "remote_id": connected.remote_id,
-        "account_name": connected.name,
-        "settings": dict(connected.settings),
-        "secrets": mainstem.vault.seal(connected.secrets),
-        "config": {key: value for key, value in config.items() if key != "credentials"},
-        "since": {},
-        "error": None,
-        "created_at": now,
-        "connected_at": now,
-        "disconnected_at": None,
-        "archived_at": None,
-        "next_sync_at": None,
-    }
-    account = account_of(mainstem, {"id": 0, **row}, choices)  # type: ignore[arg-type]
-    schema = schema_of(mainstem, account)
-    check_chosen(schema, choices.objects)
+    given = {key: value for key, value in config.items() if key != "credentials"}
+    opened = Opened(plugin, given, connected, mainstem.vault.seal(connected.secrets))
+    account = account_of(mainstem, opened.row(manifest), choices)
+    return activate(mainstem, replace(opened, schema=schema_of(mainstem, account)), actor)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An account that was opened and is no data source yet.
+
+    Attributes:
+        plugin: Name of the plugin.
+        config: The admin's choices, in the shape of ``sources connect --config`` less the credentials.
+        connected: What the vendor said; its secrets may be left out.
+        sealed: The secrets as the vault keeps them.
+        schema: The fields that the account offers.
+    """
+
+    plugin: str
+    config: Mapping[str, Any]
+    connected: Connected
+    sealed: str = field(repr=False)
+    schema: Sequence[FieldSpec] = ()
+
+    def row(self, manifest: Manifest) -> dict[str, Any]:
+        """Return the row of ``data_source`` that it would be, with 0 for its id."""
+        now = now_utc()
+        return {
+            "id": 0,
+            "plugin": self.plugin,
+            "name": self.config.get("name") or manifest.title,
+            "state": "connected",
+            "remote_id": self.connected.remote_id,
+            "account_name": self.connected.name,
+            "settings": dict(self.connected.settings),
+            "secrets": self.sealed,
+            "config": dict(self.config),
+            "since": {},
+            "renew": {},
+            "error": None,
+            "created_at": now,
+            "connected_at": now,
+            "disconnected_at": None,
+            "archived_at": None,
+            "next_sync_at": None,
+        }
+
+
+def activate(
+    mainstem: Mainstem, opened: Opened, actor: str, meanwhile: Callable[[Connection], None] = lambda connection: None
+) -> int:
+    """Make an opened account a data source.
+
+    Args:
+        mainstem: The system.
+        opened: The account and the choices.
+        actor: Who does it.
+        meanwhile: Called in the same transaction.
+
+    Returns:
+        The id of the new data source.
+
+    Raises:
+        Conflict: The account, or as many as the plugin allows, is connected already.
+        Invalid: The choices are incomplete or do not fit the account.
+    """
     with writing(mainstem.engine) as connection:
         # Two admins may be at it: only one of them may find that there is none yet.
         lock_table(connection, SOURCE)
-        _refuse_another(connection, plugin, manifest.title, manifest.max_accounts)
-        source_id = _store(connection, row, manifest.title)
-        store_schema(connection, source_id, schema, choices.objects, now)
-        audit(connection, actor, "connect", f"data source {source_id}", plugin=plugin, account=connected.remote_id)
+        _refuse_another(connection, mainstem.host.manifest(opened.plugin))
+        source_id = insert(connection, mainstem, opened)
+        remote_id = opened.connected.remote_id
+        audit(connection, actor, "connect", f"data source {source_id}", plugin=opened.plugin, account=remote_id)
+        meanwhile(connection)
+    return source_id
+
+
+def insert(connection: Connection, mainstem: Mainstem, opened: Opened) -> int:
+    """Store an opened account as a data source; one that was connected and deleted before gets its old id.
+
+    Args:
+        connection: A write transaction.
+        mainstem: The system.
+        opened: The account and the choices.
+
+    Returns:
+        The id.
+    """
+    manifest = mainstem.host.manifest(opened.plugin)
+    choices, _ = read_config(opened.config, manifest)
+    check_choices(manifest, opened.schema, choices)
+    row = {key: value for key, value in opened.row(manifest).items() if key != "id"}
+    source_id = _store(connection, row, manifest.title)
+    store_schema(connection, source_id, opened.schema, choices.objects, row["created_at"])
     return source_id
 
 
 def _store(connection: Connection, row: Mapping[str, Any], title: str) -> int:
-    """Store a data source; an account that was connected and deleted before gets its old id."""
     theirs = select(SOURCE.c.id, SOURCE.c.state).where(
         SOURCE.c.plugin == row["plugin"], SOURCE.c.remote_id == row["remote_id"]
     )
@@ -103,12 +168,34 @@ def open_account(mainstem: Mainstem, account: Account, answers: Mapping[str, str
     return answer
 
 
-def _refuse_another(connection: Connection, plugin: str, title: str, allowed: int | None) -> None:
-    count = connection.scalar(select(func.count()).where(SOURCE.c.plugin == plugin, SOURCE.c.state != "deleted"))
-    if allowed is not None and (count or 0) >= allowed:
-        raise Conflict(
-            f"Data source already connected: disconnect, archive and delete the existing {title} connection first"
-        )
+def blocking(connection: Connection, manifest: Manifest) -> int | None:
+    """Return the data source that keeps another account of the plugin from being connected; None if none does."""
+    theirs = select(SOURCE.c.id).where(SOURCE.c.plugin == manifest.name, SOURCE.c.state != "deleted")
+    ids = connection.scalars(theirs.order_by(SOURCE.c.id)).all()
+    full = manifest.max_accounts is not None and len(ids) >= manifest.max_accounts
+    return ids[0] if full else None
+
+
+def refuse_another(mainstem: Mainstem, plugin: str) -> None:
+    """Check that an account of this plugin may be connected.
+
+    Raises:
+        Conflict: As many as the plugin allows are connected already.
+    """
+    with mainstem.engine.connect() as connection:
+        _refuse_another(connection, mainstem.host.manifest(plugin))
+
+
+def _refuse_another(connection: Connection, manifest: Manifest) -> None:
+    if blocking(connection, manifest) is not None:
+        raise Conflict(already_connected(manifest))
+
+
+def already_connected(manifest: Manifest) -> str:
+    """Return what is said when no other account of this plugin may be connected."""
+    return (
+        f"Data source already connected: disconnect, archive and delete the existing {manifest.title} connection first"
+    )
 
 
 def rename(mainstem: Mainstem, source_id: int, name: str, actor: str) -> None:
@@ -184,7 +271,13 @@ def _in_state(connection: Connection, source_id: int, action: str, allowed: tupl
     return source
 
 
-def reconnect(mainstem: Mainstem, source_id: int, actor: str, credentials: Mapping[str, str] | None = None) -> None:
+def reconnect(
+    mainstem: Mainstem,
+    source_id: int,
+    actor: str,
+    credentials: Mapping[str, str] | None = None,
+    consent: Mapping[str, str] | None = None,
+) -> None:
     """Connect a disconnected data source again, or one whose credentials died; its choices stay.
 
     A run that waited for it goes on; otherwise one is due at once.
@@ -194,6 +287,7 @@ def reconnect(mainstem: Mainstem, source_id: int, actor: str, credentials: Mappi
         source_id: The data source.
         actor: Who does it.
         credentials: New ones; None proves the stored ones again.
+        consent: The query with which the vendor sent the admin back, instead of credentials.
 
     Raises:
         Invalid: The vendor refuses the credentials.
@@ -204,7 +298,10 @@ def reconnect(mainstem: Mainstem, source_id: int, actor: str, credentials: Mappi
     config = config_of(mainstem, source)
     account = account_of(mainstem, source, config)
     manifest = mainstem.host.manifest(source["plugin"])
-    answers = read_credentials(credentials, manifest) if credentials else account.secrets
+    if consent is not None:
+        answers = consent
+    else:
+        answers = read_credentials(credentials, manifest) if credentials else account.secrets
     connected = open_account(mainstem, account, answers)
     if connected.remote_id != source["remote_id"]:
         raise Conflict(

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from core.contract.types import Account, FieldSpec
+from core.contract.types import Account, FieldSpec, Manifest
 from core.db.bulk import table_of, upsert
 from core.db.models import Field
-from core.services.configuration import Chosen
+from core.filters import FilterError
+from core.services.configuration import Chosen, SourceConfig
 from core.services.errors import Invalid
 from core.services.mainstem import Mainstem
+from core.services.selecting import read_selection
 
 FIELD = table_of(Field)
 _DESCRIBED = ("label", "type", "custom", "feeds", "options", "sample", "selected", "position", "retired_at")
@@ -41,6 +43,36 @@ def check_chosen(schema: Iterable[FieldSpec], objects: Mapping[str, Chosen]) -> 
     }
     if errors:
         raise Invalid(errors)
+
+
+def check_choices(manifest: Manifest, schema: Sequence[FieldSpec], config: SourceConfig) -> None:
+    """Check that all that is chosen, fields and conditions, fits what the account offers.
+
+    Raises:
+        Invalid: Something does not.
+    """
+    check_chosen(schema, config.objects)
+    try:
+        read_selection(config, manifest, schema)
+    except FilterError as error:
+        raise Invalid(error.errors) from None
+
+
+def stored_schema(connection: Connection, source_id: int, *, retired: bool = False) -> list[FieldSpec]:
+    """Return the stored fields of a data source in their order.
+
+    Args:
+        connection: For reading.
+        source_id: The data source.
+        retired: Those too that the vendor no longer lists.
+    """
+    rows = select(FIELD).where(FIELD.c.source_id == source_id).order_by(FIELD.c.position)
+    if not retired:
+        rows = rows.where(FIELD.c.retired_at.is_(None))
+    return [
+        FieldSpec(row.object, row.key, row.label, row.type, row.custom, row.feeds, tuple(row.options), row.sample)
+        for row in connection.execute(rows)
+    ]
 
 
 def store_schema(

@@ -35,7 +35,7 @@ from core.services.leases import claim, heartbeat, lease_end, release
 from core.services.mainstem import Mainstem
 from core.services.policies import policy_of
 from core.services.recovery import pause, wait_seconds
-from core.services.sources import config_of, get_source, now_utc
+from core.services.sources import config_of, get_source, now_utc, renewed
 
 PARTITION, RUN = table_of(PartitionRow), table_of(Run)
 ATTEMPTS = 10
@@ -77,9 +77,18 @@ def advance(
             return False
         source = get_source(connection, run["source_id"])
         config = config_of(mainstem, source)
-        account = account_of(mainstem, source, config)
-        now = now_utc()
-        policy = policy_of(mainstem, connection, source, config, account, now, historical=run["kind"] != "incremental")
+        anew = renewed(source, run["started_at"])
+        account = account_of(mainstem, source, config, anew)
+        policy = policy_of(
+            mainstem,
+            connection,
+            source,
+            config,
+            account,
+            now_utc(),
+            historical=run["kind"] != "incremental",
+            historical_before={key: _known_until(source, run, key) for key in anew},
+        )
     reader = _Reader(mainstem, run_id, source, account, policy, seconds, on_page)
     limit = policy.manifest.max_parallel
     count = max(1, min(threads or limit, limit))
@@ -93,6 +102,13 @@ def advance(
             reader.stop()
     reader.count_requests()
     return reader.work_left
+
+
+def _known_until(source: RowMapping, run: RowMapping, object: str) -> datetime:
+    """Return since when activities of an object that is read anew are news."""
+    since = source["since"].get(object)
+    started: datetime = run["started_at"]
+    return datetime.fromisoformat(since) if since else started
 
 
 class _Reader:

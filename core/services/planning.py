@@ -27,7 +27,7 @@ from core.services.mainstem import Mainstem
 from core.services.policies import horizon
 from core.services.recovery import pause, wait_seconds
 from core.services.rosters import store_roster
-from core.services.sources import config_of, get_source, now_utc
+from core.services.sources import config_of, get_source, now_utc, renewed
 
 RUN, PARTITION = table_of(Run), table_of(PartitionRow)
 ATTEMPTS = 10
@@ -102,7 +102,8 @@ def _requests(account: Account) -> int:
 
 
 def _scope(source: RowMapping, run: RowMapping, config: SourceConfig, now: datetime) -> Scope:
-    read = {} if run["kind"] == "full" else source["since"]
+    anew = config.objects if run["kind"] == "full" else renewed(source, now)
+    read = {key: moment for key, moment in source["since"].items() if key not in anew}
     since = {key: datetime.fromisoformat(read[key]) if key in read else None for key in config.objects}
     return Scope(since, horizon(config, now))
 

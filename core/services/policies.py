@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, select
 
-from core.contract.types import Account, FieldSpec, Kind, MergePolicy
+from core.contract.types import Account, FieldSpec, Kind, Manifest, MergePolicy, Record
 from core.db.bulk import table_of
 from core.db.models import Field
 from core.pipeline.policy import Policy
 from core.services.configuration import SourceConfig
+from core.services.fields import stored_schema
 from core.services.mainstem import Mainstem
+from core.services.selecting import read_selection, wanted_by, zone_of
 
 FIELD = table_of(Field)
 
@@ -25,6 +28,7 @@ def policy_of(
     account: Account,
     now: datetime,
     historical: bool,
+    historical_before: Mapping[str, datetime] | None = None,
 ) -> Policy:
     """Return how records of this data source are taken in at ``now``."""
     manifest = mainstem.host.manifest(source["plugin"])
@@ -56,7 +60,19 @@ def policy_of(
         },
         keep_days=_keep_days(config),
         historical=historical,
+        historical_before=historical_before or {},
+        wanted=_wanted(connection, source, config, manifest, now),
     )
+
+
+def _wanted(
+    connection: Connection, source: RowMapping, config: SourceConfig, manifest: Manifest, now: datetime
+) -> dict[str, Callable[[Record], bool]]:
+    if not config.selection:
+        return {}
+    # Conditions on a field outlive the field: without it they are met as by who has no value.
+    schema = stored_schema(connection, source["id"], retired=True)
+    return wanted_by(read_selection(config, manifest, schema), manifest, schema, now, zone_of(source["settings"]))
 
 
 def _matching(mainstem: Mainstem, config: SourceConfig, account: Account, object: str, kind: Kind) -> MergePolicy:

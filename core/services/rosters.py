@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from core.contract.types import Roster, TeamUser
+from core.contract.types import Team as TeamOfVendor
 from core.db.bulk import insert_missing, table_of, upsert
 from core.db.models import Team, TeamMember, User
 from core.services.configuration import Chosen, SourceConfig
@@ -33,7 +34,15 @@ def store_roster(
     Returns:
         How many ``users`` and ``teams`` are imported.
     """
-    users = [user for user in roster.users if user.email and _wanted(user.remote_id, config.users)]
+    members = {team.remote_id: _members(team, config) for team in roster.teams}
+    brought = {
+        member for team in roster.teams if team.remote_id in config.members for member in members[team.remote_id]
+    }
+    users = [
+        user
+        for user in roster.users
+        if user.email and (user.remote_id in brought or _wanted(user.remote_id, config.users))
+    ]
     teams = [team for team in roster.teams if _wanted(team.remote_id, config.teams)]
     user_ids = _store_users(connection, source_id, users, config, now)
     upsert(
@@ -61,12 +70,20 @@ def store_roster(
         .values(gone_at=now)
     )
     pairs = {
-        (team_ids[team.remote_id], user_ids[member]) for team in teams for member in team.members if member in user_ids
+        (team_ids[team.remote_id], user_ids[member])
+        for team in teams
+        for member in members[team.remote_id]
+        if member in user_ids
     }
     connection.execute(MEMBER.delete().where(MEMBER.c.source_id == source_id))
-    members = [{"team_id": team, "user_id": user, "source_id": source_id} for team, user in sorted(pairs)]
-    insert_missing(connection, MEMBER, members)
+    member_rows = [{"team_id": team, "user_id": user, "source_id": source_id} for team, user in sorted(pairs)]
+    insert_missing(connection, MEMBER, member_rows)
     return {"users": len(users), "teams": len(teams)}
+
+
+def _members(team: TeamOfVendor, config: SourceConfig) -> list[str]:
+    """Return the remote ids of the members that may be in a team here."""
+    return [member for member in team.members if _wanted(member, config.members.get(team.remote_id))]
 
 
 def _wanted(remote_id: str, chosen: Chosen) -> bool:

@@ -42,6 +42,11 @@ def get_source(connection: Connection, source_id: int, *, lock: bool = False) ->
     return row
 
 
+def renewed(source: RowMapping, started_at: datetime) -> frozenset[str]:
+    """Return the objects of which a run that started then reads everything, since more of them is wanted."""
+    return frozenset(key for key, asked in source["renew"].items() if datetime.fromisoformat(asked) <= started_at)
+
+
 def described(source: RowMapping) -> str:
     """Return the beginning of a sentence: name and state of a data source."""
     state = source["state"]

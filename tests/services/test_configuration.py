@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from marshmallow import Schema, fields
 from core.contract.types import ActivitySpec, FieldSpec, MergePolicy, ObjectSpec
 from core.services.configuration import read_config, read_credentials
 from core.services.errors import Invalid
-from core.services.fields import check_chosen
+from core.services.fields import check_choices, check_chosen
 from tests.services.vendor import manifest
 
 
@@ -86,7 +87,7 @@ def test_the_rest_of_what_can_be_chosen():
         {
             "options": {"modify_fields": ["email", "city"], "keep_existing_values": True, "archive_deleted": True},
             "objects": {"contact": ["plan"]},
-            "teams": {"teams": "none", "users": ["7"], "roles": {"7": "admin"}},
+            "teams": {"teams": "none", "users": ["7"], "members": {"1": ["8"], "2": "none"}, "roles": {"7": "admin"}},
             "retention": {"days": None, "activities": {"conversation_closed": None}},
             "merge": {
                 "strategy": "ignore",
@@ -99,6 +100,7 @@ def test_the_rest_of_what_can_be_chosen():
     assert (config.modify, config.keep_existing, config.archive_deleted) == (frozenset({"email", "city"}), True, True)
     assert config.objects == {"contact": frozenset({"plan"})}
     assert (config.teams, config.users, config.roles) == (frozenset(), frozenset({"7"}), {"7": "admin"})
+    assert config.members == {"1": frozenset({"8"}), "2": frozenset()}
     assert (config.days, config.activity_days) == (None, {"conversation_closed": None})
     assert (config.strategy, config.existing_only) == ("ignore", True)
     assert config.matching == {"person": MergePolicy(("external_id", "email"), "all"), "organization": MergePolicy()}
@@ -143,7 +145,7 @@ WRONG: list[tuple[Any, str, str]] = [
         "objects.deal",
         "unknown; allowed: contact, company, conversation, article, collection",
     ),
-    ({"teams": {"groups": "all"}}, "teams.groups", "unknown key; allowed: teams, users, roles"),
+    ({"teams": {"groups": "all"}}, "teams.groups", "unknown key; allowed: teams, users, members, roles"),
     ({"teams": {"teams": "some"}}, "teams.teams", 'must be "all" or "none", or a list of texts'),
     ({"teams": {"users": 1}}, "teams.users", 'must be "all" or "none", or a list of texts'),
     ({"teams": {"roles": {"default": "owner"}}}, "teams.roles.default", f"must be one of {ROLES}"),
@@ -166,7 +168,7 @@ WRONG: list[tuple[Any, str, str]] = [
     (
         {"selection": {"people": {"country": "DE"}}},
         "selection.people",
-        "must be null: choosing records by conditions is not possible yet",
+        "must be null: Desk does not let records be chosen",
     ),
     ({"selection": {"deals": None}}, "selection.deals", "unknown key; allowed: people, organizations"),
     (
@@ -209,6 +211,21 @@ def test_an_unknown_system_field_is_answered_with_the_known_ones():
 
 def test_all_mistakes_are_told_at_once():
     assert set(errors({"name": "", "merge": {"strategy": "x"}})) == {"name", "merge.strategy"}
+
+
+def test_conditions_must_fit_the_fields_of_the_account():
+    desk = replace(DESK, selective=True)
+    schema = [FieldSpec("contact", "plan", "Plan"), FieldSpec("company", "seats", "Seats", "integer")]
+    tree = {"all": [{"field": "plan", "op": "is", "value": "pro"}, {"field": "tags", "op": "has", "value": "vip"}]}
+    config, _ = read_config({"selection": {"people": tree}}, desk)
+    assert config.selection == {"person": tree}
+    check_choices(desk, schema, config)
+    config, _ = read_config({"selection": {"organizations": {"field": "seats", "op": "contains", "value": "x"}}}, desk)
+    with pytest.raises(Invalid) as refused:
+        check_choices(desk, schema, config)
+    ((where, message),) = refused.value.errors.items()
+    assert where == "selection.organizations.op"
+    assert message.startswith("unknown operator for seats")
 
 
 def test_credentials_are_checked_by_the_plugins_schema():

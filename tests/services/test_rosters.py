@@ -168,3 +168,34 @@ def test_another_data_sources_teams_are_left_alone(office: Office):
     other.store(Roster())
     assert office.present() == ({"Ann", "Bob", "Cid"}, {"Sales", "Help"})
     assert office.members()["Sales"] == {"Ann", "Bob"}
+
+
+def test_each_member_of_a_team_is_chosen_by_itself(office: Office):
+    members = {"s": ["2"], "h": "all"}
+    assert office.store(ALL, users="none", members=members) == {"users": 1, "teams": 2}
+    assert office.members() == {"Sales": {"Bob"}, "Help": {"Bob"}}
+
+
+def test_who_is_deselected_in_one_of_his_teams_is_imported_but_not_in_that_team(office: Office):
+    assert office.store(ALL, users="none", members={"s": "all", "h": "none"}) == {"users": 2, "teams": 2}
+    assert office.present() == ({"Ann", "Bob"}, {"Sales", "Help"})
+    assert office.members() == {"Sales": {"Ann", "Bob"}, "Help": set()}
+
+
+def test_members_of_a_team_come_without_the_team(office: Office):
+    assert office.store(ALL, teams=["h"], users="none", members={"s": ["1"], "h": "none"}) == {"users": 1, "teams": 1}
+    assert office.present() == ({"Ann"}, {"Help"})
+    assert office.members() == {"Help": set()}
+
+
+def test_who_is_in_no_team_is_chosen_beside_the_members(office: Office):
+    assert office.store(ALL, teams="none", users=["3"], members={"s": "none", "h": "none"})["users"] == 1
+    assert office.present() == ({"Cid"}, set())
+
+
+def test_who_joins_a_team_later_comes_in_where_the_whole_team_was_chosen(office: Office):
+    dee = TeamUser("4", "dee@acme.example", "Dee")
+    sales, help_ = Team("s", "Sales", ("1", "2", "4")), Team("h", "Help", ("2", "4"))
+    for members, names in [({"s": "all"}, {"Ann", "Bob", "Dee"}), ({"s": ["1"], "h": ["2"]}, {"Ann", "Bob"})]:
+        office.store(Roster(users=(ANN, BOB, dee), teams=(sales, help_)), users="none", members=members)
+        assert office.present()[0] == names
