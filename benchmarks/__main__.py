@@ -10,7 +10,6 @@ from benchmarks import filters, lines, sync, webhooks
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "sync": sync.run,
     "webhooks": webhooks.run,
-    "webhooks": webhooks.run,
     "filters": filters.run,
     "lines": lines.run,
 }
