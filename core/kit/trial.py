@@ -17,7 +17,9 @@ from core.contract.hookspecs import SourceSpecs
 from core.contract.types import FieldSpec, Manifest, Partition, SandboxOptions
 from core.host import Host
 from core.kit.rule import RULES, Broken, NotApplicable, Rule
+from core.kit.tables import policy_for
 from core.kit.world import Reading, World
+from core.pipeline.policy import Policy
 
 Status = Literal["kept", "broken", "exempt", "not applicable", "blocked"]
 FIRST_GUESS = 300
@@ -141,6 +143,17 @@ class Trial:
     def fields(self) -> list[FieldSpec]:
         """The fields of the usual sandbox's account."""
         return list(self.usual.source().field_schema(account=self.usual.account))
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy of a data source with everything selected."""
+        source, account = self.usual.source(), self.usual.account
+        matching = {
+            spec.key: source.merge(account=account, object=spec.key)
+            for spec in self.manifest.objects
+            if spec.kind in ("person", "organization")
+        }
+        return policy_for(self.manifest, self.fields, matching)
 
 
 def _largest(world: World, partition: Partition) -> int:

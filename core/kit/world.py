@@ -187,13 +187,17 @@ class World:
             reading.steps += self.steps(partition)
         return reading
 
-    def steps(self, partition: Partition) -> Iterator[Step]:
+    def steps(self, partition: Partition, source: SourceSpecs | None = None) -> Iterator[Step]:
         """Read one partition page by page, as the host does: the cursor goes through JSON.
+
+        Args:
+            partition: What to read.
+            source: The plugin that reads; a fresh one by default.
 
         Raises:
             Broken: It does not end.
         """
-        source, account, cursor = self.source(), self.account, partition.start
+        source, account, cursor = source or self.source(), self.account, partition.start
         seen = set()
         for _ in range(MOST_PAGES):
             page = source.sync(account=account, partition=partition, cursor=cursor)

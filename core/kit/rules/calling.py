@@ -8,7 +8,6 @@ from dataclasses import replace
 from core.contract.errors import Forged
 from core.contract.types import Delivery, WebhookRequest
 from core.kit.rule import Broken, NotApplicable, rule
-from core.kit.rules.reading import policy_of
 from core.kit.tables import Snapshot, difference, tables
 from core.kit.trial import Trial
 from core.kit.world import World
@@ -116,7 +115,7 @@ def any_order(trial: Trial) -> None:
 
 def _applied(trial: Trial, world: World, batches: Sequence[Sequence[Delivery]]) -> Snapshot:
     pages = [world.source().read_webhooks(account=world.account, deliveries=batch) for batch in batches]
-    with tables(policy_of(trial)) as database:
+    with tables(trial.policy) as database:
         database.apply(trial.reading.pages)
         database.apply(pages)
         return database.snapshot()

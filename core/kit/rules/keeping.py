@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.contract.errors import SourceError
-from core.contract.types import Page, Rejected
+from core.contract.types import Rejected
 from core.kit.rule import Broken, NotApplicable, rule
 from core.kit.rules.failing import calls
 from core.kit.trial import Trial, listening, outcome
@@ -143,7 +143,7 @@ def lean(trial: Trial) -> None:
     finally:
         tracemalloc.stop()
     if len(held) < LONG:
-        raise NotApplicable(f"no partition has {LONG} pages")
+        raise NotApplicable(f"its people do not fill {LONG} pages")
     grown, page = held[-1] - held[SHORT - 1], held[0]
     if grown > max(SPARE, page * (LONG - SHORT) // 2):
         raise Broken(f"after {LONG} pages {grown / 1e6:.1f} MB more are held than after {SHORT}")
@@ -155,19 +155,14 @@ def _held() -> int:
 
 
 def _read(world: World, trial: Trial, pages: int) -> list[int]:
-    """Read pages of people; return the bytes held after each, the first with the page itself."""
-    longest: list[int] = []
-    for partition in world.plan():
-        if partition.object not in trial.person_objects:
-            continue
-        held: list[int] = []
-        page: Page | None = None
-        for step in world.steps(partition):
-            page = step.page if not held else None
-            del step
-            held.append(_held() if tracemalloc.is_tracing() and len(held) + 1 in (1, SHORT, LONG) else 0)
-            if len(held) == pages:
-                break
+    """Read pages of people by one plugin; return the bytes held after each, the first with the page itself."""
+    source, held = world.source(), list[int]()
+    partitions = [partition for partition in world.plan() if partition.object in trial.person_objects]
+    for step in (step for partition in partitions for step in world.steps(partition, source)):
+        page = step.page if not held else None
+        del step
+        held.append(_held() if tracemalloc.is_tracing() and len(held) + 1 in (1, SHORT, LONG) else 0)
         del page
-        longest = max(longest, held, key=len)
-    return longest
+        if len(held) == pages:
+            break
+    return held

@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 
 from core.contract.types import JSON, Activity, ActivitySpec, FieldType, Page, Partition, Record, Scope
 from core.kit.rule import Broken, NotApplicable, rule
-from core.kit.tables import difference, policy_for, tables
+from core.kit.tables import tables
 from core.kit.trial import Trial, is_json
 from core.kit.world import Reading, Step, World, name, stored
 from core.pipeline.policy import Policy
@@ -109,7 +109,7 @@ def typed(trial: Trial) -> None:
     """
     for refusal in trial.reading.refusals:
         raise Broken(f"{refusal.object} {refusal.remote_id} is refused by the plugin: {refusal.reason}")
-    policy = policy_of(trial)
+    policy = trial.policy
     readers = {(spec.object, spec.key): Reader(spec.key, spec.type) for spec in trial.fields}
     for record in trial.reading.records:
         for key, value in record.fields.items():
@@ -193,66 +193,6 @@ def _activities(trial: Trial) -> Iterator[tuple[Record, Activity]]:
 def _attributes(trial: Trial, spec: ActivitySpec) -> dict[str, FieldType]:
     fields = {field.key: field.type for field in trial.fields if field.object == spec.object}
     return {**fields, **spec.attributes}
-
-
-def policy_of(trial: Trial) -> Policy:
-    """Return the policy of a data source with everything selected."""
-    source, account = trial.usual.source(), trial.usual.account
-    matching = {
-        spec.key: source.merge(account=account, object=spec.key)
-        for spec in trial.manifest.objects
-        if spec.kind in ("person", "organization")
-    }
-    return policy_for(trial.manifest, trial.fields, matching)
-
-
-@rule("needed", breaks="A field holds the time of reading.", after=("typed", "merges", "unique_ids"))
-def repeatable(trial: Trial) -> None:
-    """Reading the same again changes nothing.
-
-    A nightly run over unchanged data must write nothing, or every night looks like news, and a page that is applied
-    twice after a crash would do harm.
-    """
-    with tables(policy_of(trial)) as database:
-        database.apply(trial.reading.pages)
-        counts = database.apply(trial.world().read().pages)
-        for object, told in counts.items():
-            if changed := {what: number for what, number in told.items() if what in ("created", "updated", "merged")}:
-                raise Broken(f"{object}: read again, and {changed} of {told['read']} records were written")
-
-
-@rule(
-    "needed", breaks="A partition leaves out people whose organization another partition reads.", after=("repeatable",)
-)
-def order_free(trial: Trial) -> None:
-    """Partitions can be read in any order, page by page in turns, and the tables say the same.
-
-    Workers read partitions side by side; which comes first is chance.
-    """
-    with tables(policy_of(trial)) as database:
-        database.apply(trial.reading.pages)
-        expected = database.snapshot()
-    with tables(policy_of(trial)) as database:
-        database.apply(_in_turns(trial).pages)
-        if found := difference(expected, database.snapshot()):
-            raise Broken(f"read in another order, {found}")
-
-
-def _in_turns(trial: Trial) -> Reading:
-    """Read all partitions of an equal sandbox, a page of one and then a page of another."""
-    dice, reading, world = random.Random(7), Reading(), trial.world()  # noqa: S311
-    running = [world.steps(partition) for partition in world.plan() if not partition.unbroken]
-    while running:
-        one = dice.choice(running)
-        step = next(one, None)
-        if step is None:
-            running.remove(one)
-        else:
-            reading.steps.append(step)
-    for partition in world.plan():
-        if partition.unbroken:
-            reading.steps += world.steps(partition)
-    return reading
 
 
 @rule("needed", breaks="The next offset is one too far, so each page loses a person.", after=("reads", "unique_ids"))
