@@ -63,7 +63,8 @@ class FieldSpec:
         feeds: Key of the system field of the customer database that this one feeds, such as ``"email"``;
             None for a field kept under the data source's own name (``shop.plan``).
         options: The allowed values of a choice, if the vendor lists them.
-        sample: A real value of the account, to help the admin choose.
+        sample: A real value of the account, to help the admin choose. It may be left out once the account is connected:
+            the one that is known stays.
     """
 
     object: str

@@ -17,7 +17,7 @@ from core.services.mainstem import Mainstem
 from core.services.selecting import read_selection
 
 FIELD = table_of(Field)
-_DESCRIBED = ("label", "type", "custom", "feeds", "options", "sample", "selected", "position", "retired_at")
+_DESCRIBED = ("label", "type", "custom", "feeds", "options", "selected", "position", "retired_at")
 
 
 def schema_of(mainstem: Mainstem, account: Account) -> Sequence[FieldSpec]:
@@ -106,7 +106,10 @@ def store_schema(
         for position, spec in enumerate(schema)
     }
     ordered = [rows[key] for key in sorted(rows)]
-    upsert(connection, FIELD, ordered, update=_DESCRIBED, key=("source_id", "object", "key"))
+    for sample in ((), ("sample",)):
+        # A plugin may give samples on connecting alone: the one that is known stays.
+        told = [row for row in ordered if (row["sample"] is not None) is bool(sample)]
+        upsert(connection, FIELD, told, update=(*_DESCRIBED, *sample), key=("source_id", "object", "key"))
     stored = connection.execute(
         select(FIELD.c.id, FIELD.c.object, FIELD.c.key).where(
             FIELD.c.source_id == source_id, FIELD.c.retired_at.is_(None)

@@ -104,7 +104,8 @@ def read_schema(account: Account) -> list[FieldSpec]:
     fields: list[FieldSpec] = []
     for model in ("contact", "company"):
         if model in wanted:
-            samples = _samples(client, model)
+            # They help to choose, on connecting: each later run would ask for them in vain.
+            samples = {} if account.id else _samples(client, model)
             fields += _defaults(model, samples)
             fields += _custom(client.get_if_allowed("/data_attributes", {"model": model}), model, samples)
     if "conversation" in wanted:

@@ -78,6 +78,13 @@ def test_a_new_one_appears_and_an_old_one_is_described_anew(mainstem: Mainstem, 
     assert (found["plan"]["first_seen_at"], found["name"]["first_seen_at"]) == (first, second)
 
 
+def test_a_sample_stays_until_there_is_another(mainstem: Mainstem, source: int):
+    store(mainstem, source, PLAN, SEATS)
+    store(mainstem, source, FieldSpec("user", "plan", "Plan"), FieldSpec("firm", "seats", "Seats", sample=4), later=1)
+    found = stored(mainstem)
+    assert (found["plan"]["sample"], found["seats"]["sample"]) == ("pro", 4)
+
+
 def test_one_that_is_gone_is_retired_and_comes_back(mainstem: Mainstem, source: int):
     first = store(mainstem, source, NAME, PLAN)
     second = store(mainstem, source, NAME, later=1)

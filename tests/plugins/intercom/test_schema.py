@@ -53,8 +53,13 @@ def test_custom_fields_are_those_of_the_workspace(workspace):
     assert len({(f.object, f.key) for f in fields.values()}) == len(source.field_schema(account=workspace.account))
 
 
+def test_samples_are_asked_for_on_connecting_alone(workspace):
+    assert not any(field.sample for field in schema(workspace.account).values())
+    assert workspace.asked("GET /contacts") == workspace.asked("GET /companies") == 0
+
+
 def test_samples_are_real_values(workspace):
-    fields = schema(workspace.account)
+    fields = schema(replace(workspace.account, id=0))
     emails = {contact.fields["email"] for contact in workspace.everyone().values()}
     assert fields["contact", "email"].sample in emails
     assert fields["contact", "custom_plan"].sample in fields["contact", "custom_plan"].options
