@@ -15,6 +15,7 @@ from core.db.bulk import rows_in, table_of, upsert
 from core.db.engine import writing
 from core.db.models import Article, Collection, Organization, Person, RefusedRecord
 from core.pipeline.entities import ORGANIZATION, PERSON, Keys, Matcher, Stale, make_stubs, shared_keys, without_match
+from core.pipeline.erasure import Erasures, without_erased
 from core.pipeline.ids import link_id
 from core.pipeline.links import LINK, Links
 from core.pipeline.policy import Policy
@@ -111,7 +112,7 @@ class _Application:
         source_id = self._policy.source_id
         ids = {link_id(source_id, ref.object, ref.remote_id) for ref in refs | told}
         self._links.read(ids.union(record.link_id for record in self._batch.records))
-        records = [record for record in self._batch.records if not self._current(record)]
+        records = self._without_erased([record for record in self._batch.records if not self._current(record)])
         return records if self._policy.create_missing else self._with_match(records)
 
     def _current(self, record: Shaped) -> bool:
@@ -119,6 +120,29 @@ class _Application:
             return False
         self._counts[record.object]["unchanged"] += 1
         return True
+
+    def _without_erased(self, records: Sequence[Shaped]) -> list[Shaped]:
+        """Leave out who was erased and what she did; another object that claims to be her is refused for good too."""
+        if not records:
+            return []
+        source_id = self._policy.source_id
+        keys = {record.link_id: shared_keys(record.kind, record, self._policy) for record in records}
+        refs = {link_id(source_id, ref.object, ref.remote_id) for ref in refs_of(records)}
+        erasures = Erasures(self._connection)
+        erased = erasures.among(refs.union(keys, *keys.values()))
+        if not erased:
+            return list(records)
+        left_out = {id for id, claimed in keys.items() if id in erased or not erased.isdisjoint(claimed)}
+        stored = {id: link for id in left_out if (link := self._links.get(id))}
+        # Who is here by another identity stays as she is.
+        new = left_out - erased - {id for id, link in stored.items() if link.content_hash is not None}
+        if new:
+            erasures.add(new, {stored[id].entity_id for id in new if id in stored})
+        kept = [without_erased(r, source_id, erased | new) for r in records if r.link_id not in left_out]
+        empty = [record for record in kept if record.kind == "activity" and not record.activities]
+        for record in (*(r for r in records if r.link_id in left_out), *empty):
+            self._counts[record.object]["skipped"] += 1
+        return [record for record in kept if record not in empty]
 
     def _with_match(self, records: Sequence[Shaped]) -> list[Shaped]:
         left_out: set[UUID] = set()

@@ -74,7 +74,7 @@ def shared_keys(kind: str, record: Shaped, policy: Policy) -> Keys:
     matching = policy.matching.get(record.object)
     if matching is None:
         return {}
-    given = [(key, _normal(key, record.values[key])) for key in matching.keys if record.values.get(key)]
+    given = [(key, normal(key, record.values[key])) for key in matching.keys if record.values.get(key)]
     given = [(key, value) for key, value in given if value]
     if matching.mode == "next_if_empty":
         given = given[:1]
@@ -83,7 +83,8 @@ def shared_keys(kind: str, record: Shaped, policy: Policy) -> Keys:
     return {identity_id(kind, key, value): (key, value) for key, value in given}
 
 
-def _normal(key: str, value: str) -> str:
+def normal(key: str, value: str) -> str:
+    """Return what of a key's value is compared."""
     if key == "phone":
         return "".join(char for char in value if char.isdigit())
     return value if key == "external_id" else value.casefold()

@@ -326,6 +326,8 @@ def statements(world: World, records: Sequence[Record], policy: Policy = POLICY)
 
 
 def test_the_number_of_statements_does_not_depend_on_the_size_of_the_page(world: World):
+    # The first page of an installation makes the salt of erasures.
+    world.apply(user("first"))
     first, unchanged, little = [], [], []
     for source_id, size in enumerate(SIZES, 1):
         own = policy(source_id=source_id)
@@ -335,12 +337,14 @@ def test_the_number_of_statements_does_not_depend_on_the_size_of_the_page(world:
     assert first[0] == first[1] == first[2]
     assert unchanged[0] == unchanged[1] == unchanged[2]
     assert little[0] == little[1] == little[2]
-    assert len(first[0]) <= 17
+    assert len(first[0]) <= 19
     assert len(unchanged[0]) <= 3
-    assert len(little[0]) <= 20
+    assert len(little[0]) <= 22
 
 
 def test_nor_when_people_are_matched_and_merged(world: World):
+    # The first page of an installation makes the salt of erasures.
+    world.apply(user("first"))
     numbers = []
     for source_id, size in enumerate(SIZES, 1):
         own = policy(source_id=source_id)
@@ -350,7 +354,7 @@ def test_nor_when_people_are_matched_and_merged(world: World):
         moved = [user(f"b{n}", 2, email=f"{size}+{n}@example.com") for n in range(size)]
         numbers.append([len(statements(world, records, own)) for records in (alone, named, both, moved)])
     assert numbers[0] == numbers[1] == numbers[2]
-    assert max(numbers[0]) <= 21
+    assert max(numbers[0]) <= 23
 
 
 def test_nothing_is_written_of_what_did_not_change(world: World):

@@ -1,0 +1,160 @@
+"""Whoever was erased stays erased, whatever a vendor brings (R41)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from uuid import UUID
+
+from core.contract.types import Activity as Event_
+from core.contract.types import MergePolicy, Page, Record, Ref, Refusal
+from core.db.engine import writing
+from core.db.models import (
+    Activity,
+    Erased,
+    Identity,
+    Link,
+    Membership,
+    Merge,
+    Participant,
+    Person,
+    RefusedRecord,
+    Tagging,
+)
+from core.pipeline.apply import apply_page
+from core.pipeline.erasure import erase_person
+from core.pipeline.shape import Shaper
+from tests.pipeline.conftest import POLICY, World, at, chat, policy, user
+
+
+def erase(world: World, email: str = "ann@example.com") -> UUID:
+    id: UUID = next(row["id"] for row in world.people() if row["email"] == email)
+    with writing(world.engine) as connection:
+        erase_person(connection, id)
+    return id
+
+
+def emails(world: World) -> list[str]:
+    return [row["email"] for row in world.people()]
+
+
+def test_nothing_of_hers_is_left_in_the_clear(world: World):
+    world.apply(
+        user("1", email="ann@example.com", external_id="x-1", phone="+49 30 123", firms=["f"], tags=("vip",)),
+        user("2", email="bob@example.com"),
+        chat("c", ("p1", "1", at()), ("p2", "2", at(1))),
+        Refusal("user", "1", "odd", {"id": "1", "email": "ann@example.com"}),
+    )
+    erase(world)
+    assert emails(world) == ["bob@example.com"]
+    assert [row["remote_id"] for row in world.rows(Activity)] == ["part:p2"]
+    assert {row["remote_id"] for row in world.rows(Link)} == {"2", "c", "f"}
+    for model in (Membership, Tagging, RefusedRecord):
+        assert world.rows(model) == [], model
+    assert {row["value"] for row in world.rows(Identity)} == {"bob@example.com"}
+    hashes = {row["id"] for row in world.rows(Erased)}
+    assert len(hashes) == 4  # her link, her email, her external id, her phone number
+    assert not hashes & {row["id"] for model in (Link, Identity) for row in world.rows(model)}
+
+
+def test_a_resync_does_not_bring_her_back(world: World):
+    ann = user("1", email="ann@example.com")
+    world.apply(ann)
+    erase(world)
+    for record in (ann, user("1", 5, email="ann@example.com"), user("1", 9, email="new@example.com")):
+        assert world.apply(record) == {"user": {"read": 1, "skipped": 1}}
+    assert world.people() == []
+    assert world.rows(Person) == []
+    assert world.rows(Link) == []
+
+
+def test_nor_does_another_data_source_that_knows_her_email(world: World):
+    world.apply(user("1", email="ann@example.com"))
+    erase(world)
+    other = policy(source_id=2)
+    assert world.apply(user("77", email="ANN@example.com"), policy=other) == {"user": {"read": 1, "skipped": 1}}
+    # That contact is refused for good: also what it does, and when it changes its email.
+    assert world.apply(user("77", 3, email="other@example.com"), policy=other)["user"] == {"read": 1, "skipped": 1}
+    assert world.apply(chat("c", ("p", "77", at())), policy=other) == {"chat": {"read": 1, "skipped": 1}}
+    assert world.rows(Activity) == []
+    assert world.rows(Person) == []
+
+
+def test_by_a_data_source_that_joins_by_nothing_she_is_another_person(world: World):
+    world.apply(user("1", email="ann@example.com"))
+    erase(world)
+    assert world.apply(user("77", email="ann@example.com"), policy=policy(source_id=2, matching={}))["user"]["created"]
+
+
+def test_what_she_does_is_not_taken_in_and_what_others_do_with_her_is(world: World):
+    world.apply(user("1", email="ann@example.com"), user("2", email="bob@example.com"))
+    erase(world)
+    both = Event_("said", "part:both", at(1), (Ref("user", "2"), Ref("user", "1")), attributes={})
+    counts = world.apply(chat("a", ("p1", "1", at())), Record("chat", "b", updated_at=at(), activities=(both,)))
+    assert counts == {"chat": {"read": 2, "created": 1, "skipped": 1}}
+    assert [row["remote_id"] for row in world.rows(Activity)] == ["part:both"]
+    assert world.rows(Participant) == []
+    assert {row["remote_id"] for row in world.rows(Link)} == {"2", "b"}
+
+
+def test_a_contact_that_was_only_referred_to_goes_when_it_turns_out_to_be_her(world: World):
+    world.apply(user("1", email="ann@example.com"))
+    erase(world)
+    world.apply(chat("c", ("p", "9", at())))
+    assert len(world.rows(Activity)) == 1
+    assert world.apply(user("9", email="ann@example.com")) == {"user": {"read": 1, "skipped": 1}}
+    assert world.rows(Activity) == []
+    assert world.rows(Person) == []
+
+
+def test_whoever_is_here_by_another_identity_stays(world: World):
+    world.apply(user("1", email="ann@example.com"), user("2", email="bob@example.com"))
+    erase(world)
+    assert world.apply(user("2", 5, email="ann@example.com", plan="pro")) == {"user": {"read": 1, "skipped": 1}}
+    assert emails(world) == ["bob@example.com"]
+
+
+def test_those_who_were_merged_into_her_go_with_her(world: World):
+    world.apply(user("1", email="old@example.com"), user("2", 1, email="ann@example.com"))
+    world.apply(merged=[(Ref("user", "1"), Ref("user", "2"))])
+    assert len(world.people()) == 1
+    erase(world, world.people()[0]["email"])
+    assert world.rows(Person) == []
+    assert world.rows(Merge) == []
+    for id, email in (("1", None), ("2", None), ("3", "old@example.com"), ("4", "ann@example.com")):
+        assert world.apply(user(id, 9, email=email))["user"] == {"read": 1, "skipped": 1}, (id, email)
+
+
+def test_all_keys_together_are_erased_together(world: World):
+    both = policy(matching={"user": MergePolicy(("email", "external_id"), "all")})
+    world.apply(user("1", email="ann@example.com", external_id="x"), policy=both)
+    erase(world)
+    again = user("2", email="ann@example.com", external_id="x")
+    assert world.apply(again, policy=both) == {"user": {"read": 1, "skipped": 1}}
+    other = user("3", email="ann@example.com", external_id="y")
+    assert world.apply(other, policy=both) == {"user": {"read": 1, "created": 1}}
+
+
+def test_a_page_in_flight_does_not_bring_her_back(world: World):
+    """The page has looked who is erased, and is about to write; she is erased meanwhile."""
+    world.apply(user("1", email="ann@example.com"))
+    id = world.people()[0]["id"]
+    inside, started = Event(), Event()
+
+    def erase_meanwhile() -> None:
+        inside.wait(30)
+        started.set()
+        with writing(world.engine) as connection:
+            erase_person(connection, id)
+
+    def checkpoint(connection: object, counts: object) -> None:
+        inside.set()
+        started.wait(30)
+
+    page = Page(records=[user("1", 5, email="ann@example.com"), user("2", email="bob@example.com")])
+    with ThreadPoolExecutor(1) as pool:
+        erasing = pool.submit(erase_meanwhile)
+        apply_page(world.engine, page, Shaper(POLICY), POLICY, checkpoint)
+        erasing.result()
+    assert emails(world) == ["bob@example.com"]
+    assert world.apply(user("1", 9, email="ann@example.com")) == {"user": {"read": 1, "skipped": 1}}
