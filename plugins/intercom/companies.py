@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,9 +19,15 @@ PLAIN = ("company_id", "monthly_spend", "session_count", "user_count", "last_req
 # A scroll dies after an idle minute, and cannot be closed (Intercom API 2.16, /companies/scroll).
 SCROLL_LIVES = 60.0
 
+_scrolled: dict[tuple[str, str], float] = {}
+"""When this process last used a scroll, by API and workspace: until it dies nobody can begin another one."""
+
 
 class Companies(Stream):
-    """All companies each time, by scroll: they cannot be listed by change, and other lists end at 10,000."""
+    """All companies each time, by scroll: they cannot be listed by change, and other lists end at 10,000.
+
+    Intercom does not count them: what its lists count leaves out companies without people.
+    """
 
     object = "company"
 
@@ -55,15 +62,21 @@ class Companies(Stream):
 def _page(client: IntercomClient, scroll: str | None) -> Any:
     # Asking again might skip a page: the scroll may have moved on although its answer was lost.
     client.attempts = 1
+    workspace = (client.base_url, client.account.remote_id)
     try:
-        return client.get("/companies/scroll", {"scroll_param": scroll} if scroll else None)
+        body = client.get("/companies/scroll", {"scroll_param": scroll} if scroll else None)
+        _scrolled[workspace] = time.monotonic()
+        return body
     except Unavailable as error:
         if scroll and error.status != 429:
             raise Restart(f"Intercom's scroll of companies broke: {error}") from None
         raise
     except Declined as error:
         if error.code == "scroll_exists" or "scroll already exists" in str(error):
-            raise Retry("Another scroll of companies is still open at Intercom", after=SCROLL_LIVES) from None
+            left = _scrolled.get(workspace, -SCROLL_LIVES) + SCROLL_LIVES - time.monotonic()
+            # Without one of our own it is another's, which may have been used just now.
+            after = left if left > 0 else SCROLL_LIVES
+            raise Retry("Another scroll of companies is still open at Intercom", after=after) from None
         raise
 
 

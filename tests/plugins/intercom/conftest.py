@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.base.client import ApiClient
+from plugins.intercom import companies
 from tests.plugins.intercom.support import Workspace
 
 
@@ -13,6 +14,14 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What clients would have waited, in seconds."""
     made: list[float] = []
     monkeypatch.setattr(ApiClient, "pause", staticmethod(made.append))
+    return made
+
+
+@pytest.fixture(autouse=True)
+def scrolls(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], float]:
+    """When companies were scrolled last: never."""
+    made: dict[tuple[str, str], float] = {}
+    monkeypatch.setattr(companies, "_scrolled", made)
     return made
 
 

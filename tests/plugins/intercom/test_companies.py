@@ -176,8 +176,9 @@ def test_the_rate_limit_does_not_break_a_scroll():
     assert caught.value.after == 9
 
 
-def test_the_sandbox_lets_one_scroll_at_a_time(workspace):
+def test_the_sandbox_lets_one_scroll_at_a_time(workspace, scrolls):
     first = source.sync(account=workspace.account, partition=SCROLL, cursor={})
+    scrolls.clear()
     with pytest.raises(Retry) as caught:
         source.sync(account=workspace.account, partition=SCROLL, cursor={})
     assert caught.value.after == 60
@@ -185,3 +186,19 @@ def test_the_sandbox_lets_one_scroll_at_a_time(workspace):
     with pytest.raises(Restart):
         source.sync(account=workspace.account, partition=SCROLL, cursor=first.next)
     assert workspace.read(["company"]).ids("company")
+
+
+def test_a_second_scroll_waits_no_longer_than_the_first_one_lives(workspace, scrolls):
+    assert workspace.read(["company"]).ids("company")
+    (key,) = scrolls
+    scrolls[key] -= 45  # as if it had ended so many seconds ago
+    workspace.store.advance(45)
+    with pytest.raises(Retry) as caught:
+        source.sync(account=workspace.account, partition=SCROLL, cursor={})
+    assert 10 < caught.value.after <= 15
+    workspace.store.advance(caught.value.after)
+    assert workspace.read(["company"]).ids("company")
+    scrolls[key] -= 120
+    with pytest.raises(Retry) as caught:
+        source.sync(account=workspace.account, partition=SCROLL, cursor={})
+    assert caught.value.after == 60
