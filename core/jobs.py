@@ -26,7 +26,7 @@ from core import logs
 from core.db.bulk import table_of
 from core.db.models import DataSource, Partition, Run
 from core.runtime.valkey import redis_url
-from core.services import inbox, syncing
+from core.services import inbox, retention, syncing
 from core.services.closing import close
 from core.services.draining import drain, to_drain
 from core.services.leases import is_due, is_free
@@ -163,6 +163,34 @@ def drain_webhooks(source_id: int) -> None:
         ring(mainstem, "drain_webhooks", queue, source_id, once=True)
 
 
+def sweep_activities(source_id: int) -> None:
+    """Job: take away one batch of activities that are past their retention, then make room for others."""
+    mainstem = _mainstem()
+    _answer(mainstem, "sweep_activities", source_id)
+    if retention.sweep(mainstem, source_id):
+        ring(mainstem, "sweep_activities", "chores", source_id, once=True)
+
+
+def ring_for_mail(mainstem: Mainstem) -> None:
+    """Have the outbox sent; many calls at once ring once. Without a mail server there is nothing to do."""
+    if mainstem.settings.smtp_url is not None:
+        ring(mainstem, "send_mail", "chores", once=True)
+
+
+def send_mail() -> None:
+    """Job: send what is in the outbox."""
+    mainstem = _mainstem()
+    _answer(mainstem, "send_mail")
+    mail.send_due(mainstem)
+
+
+def recount(source_id: int) -> None:
+    """Job: count what a data source brought."""
+    mainstem = _mainstem()
+    counting.recount(mainstem, source_id)
+    _answer(mainstem, "recount", source_id)
+
+
 def tick_seconds(mainstem: Mainstem) -> float:
     """Return how often a worker looks for what nobody works at."""
     return mainstem.settings.lease_seconds / 30
@@ -197,6 +225,12 @@ def tick(mainstem: Mainstem) -> None:
         close(mainstem, run_id)
     for source_id in overdue:
         start_sync(mainstem, source_id)
+    for source_id in counting.stale(mainstem):
+        ring(mainstem, "recount", "chores", source_id, once=True)
+    if mail.to_send(mainstem):
+        ring_for_mail(mainstem)
+    for source_id in retention.to_sweep(mainstem):
+        ring(mainstem, "sweep_activities", "chores", source_id, once=True)
     inbox.purge(mainstem)
 
 

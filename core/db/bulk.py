@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     cast,
     column,
     func,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 
 def table_of(model: type[Any]) -> Table:
@@ -88,6 +90,37 @@ def upsert(
     statement = statement.on_conflict_do_update(
         index_elements=columns, set_={name: statement.excluded[name] for name in update}, where=where
     )
+    connection.execute(statement, list(rows) if on_sqlite else {"rows": _as_json(rows)})
+
+
+def add_up(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    sums: Iterable[str],
+    lowest: Iterable[str],
+    highest: Iterable[str],
+) -> None:
+    """Insert rows, or add them to those that have their primary key.
+
+    Args:
+        connection: A write transaction.
+        table: Where to.
+        rows: All with the same columns, no key twice, sorted by key (see :func:`insert_missing`).
+        sums: Columns that are added.
+        lowest: Columns of which the lower value stays.
+        highest: Columns of which the higher value stays.
+    """
+    if not rows:
+        return
+    on_sqlite = connection.dialect.name == "sqlite"
+    statement: Any = sqlite.insert(table) if on_sqlite else _insert_recordset(table, rows)
+    old, new = table.c, statement.excluded
+    changes: dict[str, Any] = {name: old[name] + new[name] for name in sums}
+    changes |= {name: case((new[name] < old[name], new[name]), else_=old[name]) for name in lowest}
+    changes |= {name: case((new[name] > old[name], new[name]), else_=old[name]) for name in highest}
+    statement = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changes)
     connection.execute(statement, list(rows) if on_sqlite else {"rows": _as_json(rows)})
 
 
@@ -153,13 +186,11 @@ def after(statement: Select[Any], columns: Sequence[ColumnElement[Any]], positio
 
 
 def insert_from(
-    connection: Connection, table: Table, columns: Sequence[str], query: Select[Any], returning: Column[Any]
-) -> Sequence[Any]:
-    """Insert the rows of ``query`` that violate no unique constraint, in one statement.
+    dialect: str, table: Table, columns: Sequence[str], query: Select[Any], returning: Column[Any]
+) -> ReturningInsert[Any]:
+    """Return the statement that inserts the rows of ``query`` which violate no unique constraint.
 
-    Returns:
-        The value of ``returning`` of each row that was inserted.
+    Its result is the value of ``returning`` of each row that was inserted.
     """
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).from_select(list(columns), query).on_conflict_do_nothing().returning(returning)
-    return connection.scalars(statement).all()
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(table).from_select(list(columns), query).on_conflict_do_nothing().returning(returning)

@@ -10,7 +10,19 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, String, Table, bindparam, select
 
 from core.db.bulk import rows_in, table_of
-from core.db.models import Activity, Identity, Link, Membership, Merge, Organization, Participant, Person, Tagging
+from core.db.models import (
+    Activity,
+    ActivityPast,
+    Identity,
+    Link,
+    Membership,
+    Merge,
+    Organization,
+    Participant,
+    Person,
+    Tagging,
+)
+from core.pipeline.ids import own_tag_id
 from core.pipeline.policy import Policy
 from core.pipeline.schemas import as_text
 
@@ -25,6 +37,8 @@ _FOLLOWERS: Mapping[str, tuple[tuple[Table, str, str], ...]] = {
         (table_of(Tagging), "entity_id", "link_id"),
         (table_of(Activity), "person_id", "person_link_id"),
         (table_of(Participant), "person_id", "person_link_id"),
+        # After the activities: what is being swept is waited for there.
+        (table_of(ActivityPast), "person_id", "person_link_id"),
     ),
     "organization": (
         (table_of(Membership), "organization_id", "organization_link_id"),
@@ -143,8 +157,9 @@ def undo(connection: Connection, merge_id: int, now: datetime) -> None:
 def _give_back(connection: Connection, merge: Row[Any]) -> None:
     """Let the absorbed one have its links again, what hangs on them, and its identities."""
     links = [UUID(id) for id in merge.before["links"]]
+    hangers = [*links, own_tag_id(merge.absorbed_id)]
     for follower, column, link_column in _FOLLOWERS[merge.kind]:
-        of_links = follower.c[link_column].in_(links)
+        of_links = follower.c[link_column].in_(hangers)
         connection.execute(follower.update().where(of_links).values({column: merge.absorbed_id}))
     # Its values are those of the time of the merge: what its records brought since must be read again.
     back = {"entity_id": merge.absorbed_id, "content_hash": None}

@@ -13,8 +13,10 @@ from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import Partition as PartitionRow
 from core.db.models import Run
+from core.services.counting import recount
 from core.services.mainstem import Mainstem
 from core.services.progress import progress
+from core.services.retention import EVERY as SWEEP_EVERY
 from core.services.sources import SOURCE, now_utc, renewed
 
 RUN, PARTITION = table_of(Run), table_of(PartitionRow)
@@ -36,6 +38,7 @@ def close(mainstem: Mainstem, run_id: int) -> bool:
             return False
         state, error = _outcome(partitions)
         _end(mainstem, connection, source, run, state, error, _read_completely(run, partitions))
+    recount(mainstem, source["id"])
     _tell(mainstem, run_id, source["plugin"])
     return True
 
@@ -80,7 +83,12 @@ def _end(
     connection.execute(
         SOURCE.update()
         .where(SOURCE.c.id == source["id"])
-        .values(since={**source["since"], **since}, renew=left, next_sync_at=later)
+        .values(
+            since={**source["since"], **since},
+            renew=left,
+            next_sync_at=later,
+            next_sweep_at=source["next_sweep_at"] or now + SWEEP_EVERY,
+        )
     )
 
 

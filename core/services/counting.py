@@ -19,6 +19,7 @@ from core.db.engine import writing
 from core.db.models import Activity, Article, DataSource, Link, Person
 from core.host import Host, PluginMissing
 from core.services.mainstem import Mainstem
+from core.services.retention import activity_count
 from core.services.sources import SOURCE, now_utc
 
 DAYS = 30
@@ -35,7 +36,7 @@ class Numbers:
     Attributes:
         people: That it knows.
         organizations: That it knows.
-        activities: That are kept.
+        activities: That it brought, those too that went when they were past their retention.
         articles: That are not archived.
         activity_days: When its activities occurred.
         people_days: When people were added whom it brought first.
@@ -99,7 +100,7 @@ def count(connection: Connection, host: Host, source: DataSource) -> Numbers:
     return Numbers(
         people=people,
         organizations=organizations,
-        activities=connection.scalar(select(func.count()).select_from(Activity).where(mine)) or 0,
+        activities=activity_count(connection, source.id),
         articles=connection.scalar(articles) or 0,
         activity_days=_by_day(connection, select(func.count()).select_from(Activity).where(mine), Activity.occurred_at),
         people_days=_by_day(

@@ -18,16 +18,16 @@ from core import jobs
 from core.contract.errors import Retry
 from core.db.bulk import table_of
 from core.db.engine import writing
-from core.db.models import DataSource, Run
+from core.db.models import Activity, DataSource, Run
 from core.db.models import Partition as PartitionRow
-from core.services import syncing
+from core.services import retention, syncing
 from core.services.connecting import connect, disconnect
 from core.services.mainstem import Mainstem
 from core.services.partitions import advance
 from core.services.planning import plan
 from core.services.sources import now_utc
 from tests.services.conftest import CONFIG, counts, emails, open_mainstem
-from tests.services.vendor import Vendor, user
+from tests.services.vendor import Vendor, chat, user
 
 RUN, PARTITION, SOURCE = table_of(Run), table_of(PartitionRow), table_of(DataSource)
 
@@ -224,3 +224,25 @@ def test_without_redis_nothing_is_begun(mainstem: Mainstem, source: int):
     with pytest.raises(redis.exceptions.ConnectionError):
         jobs.run_worker(nowhere)
     assert syncing.latest(mainstem, source) is None
+
+
+def test_a_sweep_that_is_due_is_rung_for_and_rings_again_while_batches_are_full(
+    mainstem: Mainstem, source: int, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    vendor.data = {"user": [user(1)], "chat": [chat(n) for n in range(3)]}
+    syncing.run_inline(mainstem, syncing.start(mainstem, source))
+    set_all(mainstem, table_of(Activity), occurred_at=now_utc() - timedelta(days=100))
+    jobs.tick(mainstem)
+    assert ("sweep_activities", (source,)) not in queued(mainstem)
+    set_all(mainstem, SOURCE, next_sweep_at=now_utc())
+    jobs.tick(mainstem)
+    jobs.tick(mainstem)
+    assert queued(mainstem).count(("sweep_activities", (source,))) == 1
+    jobs.sweep_activities(source)
+    assert queued(mainstem) == [("sweep_activities", (source,))]
+    jobs.sweep_activities(source)
+    assert queued(mainstem) == []
+    forget_bells(mainstem)
+    jobs.tick(mainstem)
+    assert ("sweep_activities", (source,)) not in queued(mainstem)
