@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -31,7 +31,7 @@ def read_each(
     found: list[JSON] = []
     refused: dict[str, Refused | Unavailable] = {}
     deleted: list[Ref] = []
-    outcomes = client.map(lambda key: _fetch(client, path.format(quote(key, safe=""))), ids)
+    outcomes = client.map(lambda key: get_or_error(client, path.format(quote(key, safe=""))), ids)
     for key, outcome in zip(ids, outcomes, strict=True):
         if isinstance(outcome, NotFound):
             deleted.append(Ref(object, key))
@@ -41,22 +41,22 @@ def read_each(
             refused[key] = outcome
         else:
             found.append(outcome)
-    _check_alive(client, [error for error in refused.values() if isinstance(error, Unavailable)])
+    check_alive(client, [error for error in refused.values() if isinstance(error, Unavailable)])
     refusals = [Refusal(object, key, str(error)) for key, error in refused.items()]
     return [*map_each(object, found, mapper), *refusals], deleted
 
 
-def _fetch(client: IntercomClient, path: str) -> JSON:
+def get_or_error(client: IntercomClient, path: str, query: Mapping[str, str] | None = None) -> JSON | Unavailable:
     """Return the object, or the error where Intercom stumbles over it: that may be the object's own fault."""
     try:
-        return client.get(path)
+        return client.get(path, query)
     except Unavailable as error:
         if error.status < 500:
             raise
         return error
 
 
-def _check_alive(client: IntercomClient, errors: Sequence[Unavailable]) -> None:
+def check_alive(client: IntercomClient, errors: Sequence[Unavailable]) -> None:
     """Tell a few objects that Intercom cannot serve, which must not hold up the others, from an outage.
 
     Raises:

@@ -73,7 +73,7 @@ class Intercom(DataSource):
 
     def fetch(self, account: Account, refs: Sequence[Ref]) -> Page:
         """See :func:`plugins.intercom.fetching.fetch`."""
-        return fetch(account, refs)
+        return fetch(account, refs, only_listed=True)
 
     def field_schema(self, account: Account) -> Sequence[FieldSpec]:
         """See :mod:`plugins.intercom.schema`."""

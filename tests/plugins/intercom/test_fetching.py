@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.contract.errors import Reauthorise
+from core.contract.errors import Reauthorise, Retry
 from core.contract.types import Ref, Refusal
-from tests.plugins.intercom.support import source
+from tests.plugins.intercom.support import URL, error_list, mocked, source
 
 
 def fetched(workspace, *refs):
@@ -61,6 +61,53 @@ def test_a_merged_contact_leads_to_its_survivor(workspace):
     page = fetched(workspace, ("contact", first), ("contact", second))
     assert page.merged == [(Ref("contact", first), page.merged[0][1]), (Ref("contact", second), page.merged[0][1])]
     assert [record.remote_id for record in page.records] == [page.merged[0][1].remote_id] == [survivor]
+
+
+def test_an_archived_contact_is_gone_though_intercom_still_shows_it(workspace):
+    store = workspace.store
+    there = list(workspace.everyone())
+    archived, back, kept = there[3], there[4], there[5]
+    store.archive_contact(archived)
+    store.archive_contact(back)
+    store.unarchive_contact(back)
+    page = fetched(workspace, ("contact", archived), ("contact", back), ("contact", kept))
+    assert [record.remote_id for record in page.records] == [back, kept]
+    assert page.deleted == [Ref("contact", archived)]
+    assert workspace.asked("POST /contacts/search") == 1
+
+
+def test_a_contact_too_new_for_search_is_there(workspace):
+    new = workspace.store.create_contact(name="New", lag=60)
+    page = fetched(workspace, ("contact", new))
+    assert [record.remote_id for record in page.records] == [new]
+    assert workspace.asked("POST /contacts/search") == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"json": {"data": []}}, {"json": {"data": [{}]}}, {"status_code": 400, "json": error_list("invalid_field")}],
+)
+def test_a_search_that_finds_not_even_who_is_listed_proves_nothing(answer):
+    mocker, account = mocked()
+    mocker.get(f"{URL}/contacts/a1", json={"id": "a1", "updated_at": 1_700_000_000})
+    mocker.get(f"{URL}/contacts", json={"data": [{"id": "w1"}]})
+    mocker.post(f"{URL}/contacts/search", **answer)
+    page = source.fetch(account=account, refs=[Ref("contact", "a1")])
+    assert [record.remote_id for record in page.records] == ["a1"]
+    assert not page.deleted
+
+
+def test_a_contact_that_intercom_stumbles_over_holds_up_no_other():
+    mocker, account = mocked()
+    mocker.get(f"{URL}/contacts/a1", json={"id": "a1", "updated_at": 4_000_000_000})
+    mocker.get(f"{URL}/contacts/a2", status_code=500)
+    mocker.get(f"{URL}/me", json={})
+    page = source.fetch(account=account, refs=[Ref("contact", "a1"), Ref("contact", "a2")])
+    assert [record.remote_id for record in page.records] == ["a1", "a2"]
+    assert isinstance(page.records[1], Refusal)
+    mocker.get(f"{URL}/me", status_code=503)
+    with pytest.raises(Retry):
+        source.fetch(account=account, refs=[Ref("contact", "a2")])
 
 
 def test_a_missing_scope_refuses_its_objects_alone(workspace):
