@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import BindParameter, literal, select, update
+from sqlalchemy import ColumnElement, bindparam, literal, select, update
 
 from core.contract.errors import Forged
-from core.contract.types import Delivery, WebhookRequest
+from core.contract.types import WebhookRequest
 from core.db.bulk import insert_from, table_of
 from core.db.engine import writing
 from core.db.models import WebhookDelivery
@@ -52,31 +53,34 @@ def receive(mainstem: Mainstem, plugin: str, headers: Mapping[str, str], body: b
     )
     if delivery.ignorable:
         return "ignored", None
-    theirs = (SOURCE.c.plugin == plugin, SOURCE.c.remote_id == delivery.account, SOURCE.c.state.in_(LISTENING))
-    with writing(mainstem.engine) as connection:
-        row = _row(delivery)
-        for source_id in insert_from(
-            connection,
-            DELIVERY,
-            ("source_id", *row),
-            select(SOURCE.c.id, *row.values()).where(*theirs),
-            DELIVERY.c.source_id,
-        ):
-            return "stored", int(source_id)
-        known = connection.scalar(select(SOURCE.c.id).where(*theirs))
-    return ("unknown_account" if known is None else "duplicate"), None
-
-
-def _row(delivery: Delivery) -> dict[str, BindParameter[Any]]:
     body, _ = storable(delivery.body)
-    values = {
+    row = {
+        "plugin": plugin,
+        "account": delivery.account,
         "dedupe_key": delivery.id,
         "topic": delivery.topic,
         "body": body,
-        "state": "pending",
         "received_at": now_utc(),
     }
-    return {name: literal(value, DELIVERY.c[name].type) for name, value in values.items()}
+    with writing(mainstem.engine) as connection:
+        for source_id in connection.scalars(_storing(connection.dialect.name), row):
+            return "stored", int(source_id)
+        known = connection.scalar(select(SOURCE.c.id).where(*_listening()), row)
+    return ("unknown_account" if known is None else "duplicate"), None
+
+
+def _listening() -> tuple[ColumnElement[bool], ...]:
+    theirs = (SOURCE.c.plugin == bindparam("plugin"), SOURCE.c.remote_id == bindparam("account"))
+    return (*theirs, SOURCE.c.state.in_(LISTENING))
+
+
+@cache
+def _storing(dialect: str) -> Any:
+    """Return the one statement that finds the data source and stores; to make it takes longer than to run it."""
+    given = [bindparam(name, type_=DELIVERY.c[name].type) for name in ("dedupe_key", "topic", "body", "received_at")]
+    query = select(SOURCE.c.id, literal("pending"), *given).where(*_listening())
+    columns = ("source_id", "state", *(parameter.key for parameter in given))
+    return insert_from(dialect, DELIVERY, columns, query, DELIVERY.c.source_id)
 
 
 def replay(mainstem: Mainstem, source_id: int, actor: str) -> int:
