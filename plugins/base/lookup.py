@@ -29,15 +29,19 @@ class Lookup(Generic[T]):
         self._load = load
         self._seconds = seconds
         self._kept: WeakKeyDictionary[requests.Session, dict[int, tuple[float, T]]] = WeakKeyDictionary()
+        self._loading: WeakKeyDictionary[requests.Session, threading.Lock] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def __call__(self, account: Account) -> T:
-        """Return it, loaded now unless it is fresh."""
+        """Return it, loaded now unless it is fresh; of many that ask at once, one loads it for all."""
         with self._lock:
-            entry = self._kept.get(account.http, {}).get(account.id)
-        if entry is not None and time.monotonic() - entry[0] < self._seconds:
-            return entry[1]
-        return self.refresh(account)
+            loading = self._loading.setdefault(account.http, threading.Lock())
+        with loading:
+            with self._lock:
+                entry = self._kept.get(account.http, {}).get(account.id)
+            if entry is not None and time.monotonic() - entry[0] < self._seconds:
+                return entry[1]
+            return self.refresh(account)
 
     def refresh(self, account: Account) -> T:
         """Load it now."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from core.kit.account import make_account
@@ -38,3 +40,23 @@ def test_nothing_outlives_the_session():
     del account
     gc.collect()
     assert len(lookup._kept) == 0
+
+
+def test_many_that_ask_at_once_make_one_load():
+    begun, go_on = threading.Event(), threading.Event()
+    loads = []
+
+    def load(account):
+        loads.append(account)
+        begun.set()
+        assert go_on.wait(10)
+        return "loaded"
+
+    lookup = Lookup(load)
+    account = make_account(MANIFEST)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(lookup, account) for _ in range(4)]
+        assert begun.wait(10)
+        go_on.set()
+        assert [one.result(10) for one in asked] == ["loaded"] * 4
+    assert len(loads) == 1
