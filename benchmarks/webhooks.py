@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+import psutil
 import requests
 from sqlalchemy import Engine, text
 
@@ -44,9 +45,12 @@ def run() -> None:
 
 def answers(bases: Databases, at: Vendor, contacts: Sequence[str], rate: int, seconds: int) -> None:
     """Answer times at a sustained rate, and what was stored of what was answered."""
-    with _installation(bases, at, "answers", workers=0) as (port, engine):
+    with _installation(bases, at, "answers", workers=0) as (port, engine, serve):
         _deliver(port, _bodies(at, contacts[:rate], "warm"), rate)
-        times, statuses = _deliver(port, _bodies(at, contacts[: rate * seconds], "load"), rate)
+        bodies, before = _bodies(at, contacts[: rate * seconds], "load"), _cpu_seconds(serve)
+        times, statuses = _deliver(port, bodies, rate)
+        # What it costs does not depend on what else the machine has to do.
+        figure("webhooks.answer.cpu", (_cpu_seconds(serve) - before) / len(bodies) * 1000, "ms", rate=rate)
         _show_times("webhooks.answer", times, statuses, rate=rate, seconds=seconds)
         with engine.connect() as connection:
             stored = connection.execute(text("SELECT count(*) FROM webhook_delivery")).scalar_one()
@@ -55,7 +59,7 @@ def answers(bases: Databases, at: Vendor, contacts: Sequence[str], rate: int, se
 
 def changes(bases: Databases, at: Vendor, contacts: Sequence[str], rate: int, seconds: int) -> None:
     """Time from a delivery's set time until another process sees its change in the database."""
-    with _installation(bases, at, "changes", workers=1) as (port, engine):
+    with _installation(bases, at, "changes", workers=1) as (port, engine, _):
         bodies = _bodies(at, contacts[: rate * seconds], "change")
         seen: dict[str, float] = {}
         watcher = threading.Thread(target=_watch, args=(engine, len(bodies), seen))
@@ -76,30 +80,37 @@ def _show_times(name: str, times: Sequence[float], statuses: Mapping[int, int], 
 
 
 @contextmanager
-def _installation(bases: Databases, at: Vendor, name: str, workers: int) -> Iterator[tuple[int, Engine]]:
-    """Serve a fresh installation on PostgreSQL with the sandbox connected; give its port and its database."""
+def _installation(bases: Databases, at: Vendor, name: str, workers: int) -> Iterator[tuple[int, Engine, int]]:
+    """Serve a fresh installation with the sandbox connected; give its port, its database and its process."""
     url, instance, port = bases.fresh("postgresql"), bases.folder / name, free_port()
     connect(url, instance, at, objects={"contact": "all"})
     environ = {**os.environ, **at.environment, "DATABASE_URL": url, "MAINSTEM_INSTANCE": str(instance)}
     with ExitStack() as stack:
         engine = make_engine(url)
         stack.callback(engine.dispose)
-        stack.enter_context(_process(["serve", "--port", str(port)], environ, instance))
+        serve = stack.enter_context(_process(["serve", "--port", str(port)], environ, instance))
         if workers:
             stack.enter_context(_process(["worker", "-n", str(workers)], environ, instance))
         _wait_for(port)
-        yield port, engine
+        yield port, engine, serve
 
 
 @contextmanager
-def _process(command: list[str], environ: Mapping[str, str], instance: Path) -> Iterator[None]:
+def _process(command: list[str], environ: Mapping[str, str], instance: Path) -> Iterator[int]:
     with (instance / f"{command[0]}.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "core.cli", *command], env=environ, stdout=log, stderr=log)
     try:
-        yield
+        yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return what a process and its children have used of the processors."""
+    process = psutil.Process(pid)
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 def _wait_for(port: int) -> None:
