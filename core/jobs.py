@@ -26,7 +26,7 @@ from core import logs
 from core.db.bulk import table_of
 from core.db.models import DataSource, Partition, Run
 from core.runtime.valkey import redis_url
-from core.services import inbox, retention, syncing
+from core.services import counting, inbox, mail, retention, syncing
 from core.services.closing import close
 from core.services.draining import drain, to_drain
 from core.services.leases import is_due, is_free
