@@ -20,6 +20,11 @@ def identity_id(kind: str, type: str, value: str) -> UUID:
     return _id("identity", kind, type, value)
 
 
+def own_tag_id(entity: UUID) -> UUID:
+    """Return what tags that were added here hang on, in place of a link; it stays with ``entity`` through merges."""
+    return _id("own tags", entity.hex)
+
+
 def activity_id(source_id: int, remote_id: str) -> UUID:
     """Return the id of an activity."""
     return _id("activity", str(source_id), remote_id)

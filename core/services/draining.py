@@ -20,6 +20,7 @@ from core.pipeline.apply import Counts, apply_page
 from core.pipeline.shape import Shaper
 from core.services.accounts import account_of
 from core.services.inbox import DELIVERY
+from core.services.invitations import invite_imported
 from core.services.leases import heartbeat, is_due, is_free, lease_end
 from core.services.mainstem import Mainstem
 from core.services.policies import policy_of
@@ -166,6 +167,7 @@ class _Drainer:
                 raise DrainLost
             if page.roster is not None:
                 store_roster(connection, self._source_id, page.roster, self._config, now)
+                invite_imported(self._mainstem, connection)
             settled = update(DELIVERY).where(DELIVERY.c.id.in_(ids))
             connection.execute(settled.values(state="done", processed_at=now, error=None))
 

@@ -253,7 +253,9 @@ def _articles(connection: Connection, rows: Rows) -> list[Record]:
 
 def _users(connection: Connection, rows: Rows) -> list[Record]:
     ids = [row.id for row in rows]
-    members = rows_in(connection, [TEAM_MEMBER.c.user_id, TEAM_MEMBER.c.team_id], TEAM_MEMBER.c.user_id, ids)
+    members = rows_in(
+        connection, [TEAM_MEMBER.c.user_id, TEAM_MEMBER.c.team_id], TEAM_MEMBER.c.user_id, ids, ~TEAM_MEMBER.c.removed
+    )
     teams = _grouped(sorted((row.user_id, row.team_id) for row in members))
     return [
         {
@@ -274,7 +276,9 @@ def _users(connection: Connection, rows: Rows) -> list[Record]:
 
 def _teams(connection: Connection, rows: Rows) -> list[Record]:
     ids = [row.id for row in rows]
-    members = rows_in(connection, [TEAM_MEMBER.c.team_id, TEAM_MEMBER.c.user_id], TEAM_MEMBER.c.team_id, ids)
+    members = rows_in(
+        connection, [TEAM_MEMBER.c.team_id, TEAM_MEMBER.c.user_id], TEAM_MEMBER.c.team_id, ids, ~TEAM_MEMBER.c.removed
+    )
     users = _grouped(sorted((row.team_id, row.user_id) for row in members))
     return [
         {
@@ -343,7 +347,7 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "users": Export(
         table_of(User),
-        (),
+        (table_of(User).c.state != "deleted",),
         _users,
         (
             *("id", "email", "name", "role", "state", "agent", "teams", "source", "remote_id"),
@@ -351,7 +355,10 @@ EXPORTS: Mapping[str, Export] = {
         ),
     ),
     "teams": Export(
-        table_of(Team), (), _teams, ("id", "name", "members", "source", "remote_id", "gone_at", "created_at")
+        table_of(Team),
+        (table_of(Team).c.deleted_at.is_(None),),
+        _teams,
+        ("id", "name", "members", "source", "remote_id", "gone_at", "created_at"),
     ),
 }
 """By kind, as ``mainstem export`` names them."""

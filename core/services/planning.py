@@ -22,6 +22,7 @@ from core.services.accounts import CountingSession, account_of
 from core.services.closing import give_up
 from core.services.configuration import SourceConfig
 from core.services.fields import schema_of, store_schema
+from core.services.invitations import invite_imported
 from core.services.leases import heartbeat, is_due, is_free, lease_end
 from core.services.mainstem import Mainstem
 from core.services.policies import horizon
@@ -127,6 +128,7 @@ def _store(mainstem: Mainstem, run: RowMapping, token: UUID, found: _Found, now:
             return False
         store_schema(connection, run["source_id"], found.schema, found.config.objects, now)
         store_roster(connection, run["source_id"], found.roster, found.config, now)
+        invite_imported(mainstem, connection)
         _store_partitions(connection, run, found.partitions)
     return True
 

@@ -1,0 +1,191 @@
+"""What those who work here do to a person: archive, restore, erase, tag, and undo a merge (R34, R41)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, exists, select, update
+from sqlalchemy.orm import Session
+
+from core.db.bulk import insert_missing, table_of
+from core.db.engine import writing
+from core.db.models import DataSource, Link, Merge, Person, Tagging
+from core.pipeline import merges
+from core.pipeline.erasure import erase_person
+from core.pipeline.ids import own_tag_id
+from core.services.errors import Conflict, Invalid, NotFound
+from core.services.mainstem import Mainstem
+from core.services.sources import AUDIT, audit, now_utc
+
+PERSON, TAGGING, LINK, MERGE = map(table_of, (Person, Tagging, Link, Merge))
+LONGEST_TAG = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PastMerge:
+    """A merge that made a person what she is.
+
+    Attributes:
+        id: Of the merge.
+        absorbed: What the other one was called.
+        email: Her email, if she had one.
+        source: The data source whose record joined the two.
+        merged_at: When.
+        undone_at: When it was undone; None while it stands.
+    """
+
+    id: int
+    absorbed: str
+    email: str | None
+    source: DataSource | None
+    merged_at: datetime
+    undone_at: datetime | None
+
+
+def archive(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
+    """Let a person take part in nothing. Syncs go on to fill her, and do not bring her back.
+
+    Raises:
+        NotFound: There is no such person.
+        Conflict: She is archived already.
+    """
+    with writing(mainstem.engine) as connection:
+        if _lock(connection, person_id)["archived_at"] is not None:
+            raise Conflict("This person is archived already")
+        _change(connection, person_id, archived_at=now_utc())
+        audit(connection, actor, "archive", f"person {person_id}")
+
+
+def restore(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
+    """Let an archived person take part again.
+
+    Raises:
+        NotFound: There is no such person.
+        Conflict: She is not archived.
+    """
+    with writing(mainstem.engine) as connection:
+        if _lock(connection, person_id)["archived_at"] is None:
+            raise Conflict("This person is not archived")
+        _change(connection, person_id, archived_at=None)
+        audit(connection, actor, "restore", f"person {person_id}")
+
+
+def erase(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
+    """Delete an archived person with all that is known of her, for good: no sync brings her back.
+
+    Raises:
+        NotFound: There is no such person.
+        Conflict: She is not archived.
+    """
+    with writing(mainstem.engine) as connection:
+        if _lock(connection, person_id)["archived_at"] is None:
+            raise Conflict("Archive this person first: only archived people can be deleted")
+        erase_person(connection, person_id)
+        # Her id follows from what a vendor calls her, so the log names it no longer.
+        hers = update(AUDIT).where(AUDIT.c.target == f"person {person_id}")
+        connection.execute(hers.values(target="erased person", detail={}))
+        audit(connection, actor, "erase", "erased person")
+
+
+def add_tag(mainstem: Mainstem, person_id: UUID, name: str, actor: str) -> None:
+    """Tag a person; what her vendors tell does not take the tag away.
+
+    Raises:
+        NotFound: There is no such person.
+        Invalid: The name.
+    """
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= LONGEST_TAG:
+        raise Invalid({"tag": f"needs between 1 and {LONGEST_TAG} characters"})
+    row = {"link_id": own_tag_id(person_id), "name": name, "kind": "person", "entity_id": person_id}
+    with writing(mainstem.engine) as connection:
+        _lock(connection, person_id)
+        insert_missing(connection, TAGGING, [row])
+        audit(connection, actor, "tag", f"person {person_id}", tag=name)
+
+
+def remove_tag(mainstem: Mainstem, person_id: UUID, name: str, actor: str) -> None:
+    """Take away a tag that was added here.
+
+    Raises:
+        NotFound: There is no such person.
+        Conflict: The tag comes from a vendor.
+    """
+    with writing(mainstem.engine) as connection:
+        _lock(connection, person_id)
+        hers = (TAGGING.c.kind == "person", TAGGING.c.entity_id == person_id, TAGGING.c.name == name)
+        if not connection.execute(TAGGING.delete().where(*hers, _is_own())).rowcount:
+            raise Conflict(f"The tag «{name}» was not added here: take it away where it comes from")
+        audit(connection, actor, "untag", f"person {person_id}", tag=name)
+
+
+def own_tags(session: Session, person_id: UUID) -> set[str]:
+    """Return the tags of a person that were added here."""
+    hers = (TAGGING.c.kind == "person", TAGGING.c.entity_id == person_id)
+    return set(session.scalars(select(TAGGING.c.name).where(*hers, _is_own())))
+
+
+def _is_own() -> Any:
+    return ~exists().where(LINK.c.id == TAGGING.c.link_id)
+
+
+def merges_of(session: Session, person_id: UUID) -> Sequence[PastMerge]:
+    """Return the merges into a person, the last first."""
+    rows = session.scalars(
+        select(Merge).where(Merge.kind == "person", Merge.survivor_id == person_id).order_by(Merge.id.desc())
+    ).all()
+    sources = {source.id: source for source in session.scalars(select(DataSource))} if rows else {}
+    found = []
+    for row in rows:
+        was = row.before["absorbed"]
+        name = " ".join(filter(None, (was.get("first_name"), was.get("last_name"))))
+        found.append(
+            PastMerge(
+                id=row.id,
+                absorbed=name or was.get("email") or was.get("phone") or was.get("external_id") or "Unnamed person",
+                email=was.get("email"),
+                source=sources.get(row.source_id) if row.source_id else None,
+                merged_at=row.merged_at,
+                undone_at=row.undone_at,
+            )
+        )
+    return found
+
+
+def undo_merge(mainstem: Mainstem, person_id: UUID, merge_id: int, actor: str) -> UUID:
+    """Take a merge into a person apart.
+
+    Returns:
+        The id of the other one, who is back.
+
+    Raises:
+        NotFound: No such merge made this person.
+        Conflict: It cannot be undone; the message says why.
+    """
+    with writing(mainstem.engine) as connection:
+        mine = select(MERGE.c.absorbed_id).where(MERGE.c.id == merge_id, MERGE.c.survivor_id == person_id)
+        absorbed: UUID | None = connection.scalar(mine)
+        if absorbed is None:
+            raise NotFound("There is no such merge")
+        try:
+            merges.undo(connection, merge_id, now_utc())
+        except merges.UndoError as error:
+            raise Conflict(str(error)) from None
+        audit(connection, actor, "undo merge", f"person {person_id}", merge=merge_id)
+    return absorbed
+
+
+def _lock(connection: Connection, person_id: UUID) -> RowMapping:
+    shown = select(PERSON).where(PERSON.c.id == person_id, PERSON.c.merged_into.is_(None), ~PERSON.c.stub)
+    person = connection.execute(shown.with_for_update()).mappings().one_or_none()
+    if person is None:
+        raise NotFound("There is no such person: it may have been merged into another one")
+    return person
+
+
+def _change(connection: Connection, person_id: UUID, **values: Any) -> None:
+    connection.execute(update(PERSON).where(PERSON.c.id == person_id).values(updated_at=now_utc(), **values))
