@@ -45,16 +45,19 @@ def store_roster(
     ]
     teams = [team for team in roster.teams if _wanted(team.remote_id, config.teams)]
     user_ids = _store_users(connection, source_id, users, config, now)
+    own_names = select(TEAM.c.remote_id, TEAM.c.name).where(TEAM.c.source_id == source_id, TEAM.c.renamed)
+    renamed = {row.remote_id: row.name for row in connection.execute(own_names)}
     upsert(
         connection,
         TEAM,
         [
             {
-                "name": team.name,
+                "name": renamed.get(team.remote_id, team.name),
                 "source_id": source_id,
                 "remote_id": team.remote_id,
                 "created_at": now,
                 "gone_at": None,
+                "renamed": team.remote_id in renamed,
             }
             for team in sorted(teams, key=lambda team: team.remote_id)
         ],
@@ -76,7 +79,9 @@ def store_roster(
         if member in user_ids
     }
     connection.execute(MEMBER.delete().where(MEMBER.c.source_id == source_id))
-    member_rows = [{"team_id": team, "user_id": user, "source_id": source_id} for team, user in sorted(pairs)]
+    member_rows = [
+        {"team_id": team, "user_id": user, "source_id": source_id, "removed": False} for team, user in sorted(pairs)
+    ]
     insert_missing(connection, MEMBER, member_rows)
     return {"users": len(users), "teams": len(teams)}
 
