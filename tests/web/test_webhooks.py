@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from core.services.connecting import connect, disconnect
 from core.services.draining import drain
 from core.services.inbox import LARGEST_BODY
 from core.services.mainstem import Mainstem
+from core.services.sources import now_utc
 from core.web.bell import Bell
 from core.web.pages import webhooks
 from tests.services.calling import SECRET, CallingVendor, delivery, sign
@@ -241,6 +243,16 @@ def test_deliveries_that_never_end_go_on_behind_the_syncs(
     jobs.drain_webhooks(source)
     waiting = Queue("sync", connection=jobs.redis_of(mainstem)).jobs
     assert [job.func_name for job in waiting] == ["core.jobs.drain_webhooks"]
+
+
+def test_tick_forgets_what_is_long_done(mainstem: Mainstem, source: int, anonymous: FlaskClient):
+    for number in range(2):
+        post(anonymous, delivery(number))
+    with writing(mainstem.engine) as connection:
+        done = DELIVERY.update().values(state="done", processed_at=now_utc() - timedelta(days=8))
+        connection.execute(done.where(DELIVERY.c.dedupe_key == "e0"))
+    jobs.tick(mainstem)
+    assert ids(mainstem) == ["e1"]
 
 
 def test_a_bell_that_broke_rings_again(caplog: pytest.LogCaptureFixture):
