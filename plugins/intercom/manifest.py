@@ -99,6 +99,7 @@ TICKET: Mapping[str, FieldType] = {
     "teammate": "text",
     "teammate_id": "text",
 }
+TICKET_UPDATED: Mapping[str, FieldType] = {**TICKET, "attribute": "text", "value": "text"}
 
 
 def _conversation(key: str, label: str, icon: str, attributes: Mapping[str, FieldType] = PART) -> ActivitySpec:
@@ -121,7 +122,7 @@ ACTIVITIES = (
     ActivitySpec("ticket_created", "Ticket created", "ticket", "ticket", TICKET),
     ActivitySpec("ticket_state_changed", "Ticket state changed", "ticket", "progress", TICKET),
     ActivitySpec("ticket_resolved", "Ticket resolved", "ticket", "circle-check", TICKET),
-    ActivitySpec("ticket_updated", "Ticket updated", "ticket", "edit", TICKET),
+    ActivitySpec("ticket_updated", "Ticket updated", "ticket", "edit", TICKET_UPDATED),
 )
 
 MANIFEST = Manifest(

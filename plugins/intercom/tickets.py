@@ -95,9 +95,21 @@ class TicketMapper:
             "author": text(author.get("name")),
             "author_type": author.get("type"),
         }
-        if author.get("type") == "admin":
-            attributes["teammate_id"] = remote_id(author.get("id"))
-            attributes["teammate"] = text(author.get("name"))
+        to = nested(part, "assigned_to")
+        assignee = remote_id(to.get("id"))
+        if assignee and to.get("type") == "team":
+            attributes |= {"team_id": assignee, "team": self._names.teams.get(assignee)}
+        elif assignee and to.get("type") == "admin":
+            attributes |= {"teammate_id": assignee, "teammate": self._names.teammates.get(assignee)}
+        elif author.get("type") == "admin":
+            attributes |= {"teammate_id": remote_id(author.get("id")), "teammate": text(author.get("name"))}
+        changed = nested(part, "updated_attribute_data")
+        if changed:
+            # Of files there are several.
+            value = dig(changed, "value", "label")
+            values = value if isinstance(value, list) else [value]
+            attributes["attribute"] = text(dig(changed, "attribute", "label"))
+            attributes["value"] = ", ".join(filter(None, map(text, values)))
         return attributes
 
     def _assignees(self, ticket: Mapping[str, Any]) -> dict[str, JSON]:

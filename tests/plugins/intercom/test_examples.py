@@ -89,7 +89,7 @@ def test_articles_and_collections():
 
 
 def test_fields():
-    mocker, account = mocked(objects={"contact": None, "company": None, "conversation": None})
+    mocker, account = mocked(id=0, objects={"contact": None, "company": None, "conversation": None})
     mocker.get(f"{URL}/contacts", json=answers("ListContacts")[0])
     mocker.get(f"{URL}/companies", json=answers("listAllCompanies")[0])
     mocker.get(f"{URL}/data_attributes", json=answers("lisDataAttributes")[0])

@@ -73,6 +73,45 @@ def test_a_ticket_without_its_time():
         TicketMapper(account)({**TICKET, "created_at": None})
 
 
+def parts(*given):
+    mocker, account = mocked()
+    mocker.get(f"{URL}/admins", json=ADMINS)
+    mocker.get(f"{URL}/teams", json=TEAMS)
+    record = TicketMapper(account)({**TICKET, "ticket_parts": {"ticket_parts": list(given)}})
+    return record, [activity.attributes for activity in record.activities[1:]]
+
+
+def test_who_a_ticket_is_assigned_to():
+    _, (to_admin, to_team, to_nobody) = parts(
+        part("1", "assignment", MIA, 1764000100, assigned_to={"type": "admin", "id": 7001}),
+        part("2", "assignment", EVE, 1764000200, assigned_to={"type": "team", "id": TEAMS["teams"][0]["id"]}),
+        part("3", "assignment", EVE, 1764000300, assigned_to={"type": "nobody_admin", "id": None}),
+    )
+    assert (to_admin["teammate_id"], to_admin["teammate"]) == ("7001", "Eve Ops")
+    assert to_team["team"] == TEAMS["teams"][0]["name"]
+    assert "teammate" not in to_team
+    assert "team" not in to_nobody
+
+
+@pytest.mark.parametrize(
+    ("label", "value"), [("Fast", "Fast"), (["a.png", "b.png"], "a.png, b.png"), (3, "3"), (None, None), ([], None)]
+)
+def test_an_attribute_that_was_changed(label, value):
+    changed = {"attribute": {"id": "7", "label": "Progress"}, "value": {"id": "x", "label": label}}
+    record, (told,) = parts(
+        part("1", "ticket_attribute_updated_by_admin", EVE, 1764000100, updated_attribute_data=changed)
+    )
+    assert record.activities[1].type == "ticket_updated"
+    assert (told["attribute"], told.get("value")) == ("Progress", value)
+
+
+def test_a_ticket_is_as_new_as_its_newest_part():
+    record, _ = parts(part("1", "comment", EVE, 1764009999))
+    assert record.updated_at == at(1764009999)
+    record, _ = parts()
+    assert record.updated_at == at(1764000900)
+
+
 def test_states_and_types():
     assert state_of({"category": "submitted"}) == state_of("submitted") == "submitted"
     assert state_of(None) is None
