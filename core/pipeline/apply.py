@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, and_, exists, or_
 from sqlalchemy.exc import DBAPIError
 
+from core.contract.errors import Retry
 from core.contract.types import Kind, Page, Ref
 from core.db.bulk import rows_in, table_of, upsert
 from core.db.engine import writing
@@ -33,7 +34,7 @@ REFUSED = table_of(RefusedRecord)
 _RETRIES = 10
 
 Counts = Mapping[str, Mapping[str, int]]
-"""By object: how many records were ``read, created, updated, unchanged, skipped, rejected, merged``."""
+"""By object: how many records were ``read, created, updated, unchanged, skipped, rejected, merged, deleted``."""
 
 _DEADLOCK_OR_CONFLICT = ("40P01", "40001")
 """PostgreSQL's error codes of a transaction that only has to be tried again."""
@@ -53,6 +54,9 @@ def apply_page(
 
     Returns:
         What the page brought, by object.
+
+    Raises:
+        Retry: Others kept changing the same people: try again later.
     """
     batch = shaper.shape(page)
     for attempt in range(_RETRIES):
@@ -66,7 +70,7 @@ def apply_page(
         except DBAPIError as error:
             if attempt == _RETRIES - 1 or not _may_be_tried_again(error):
                 raise
-    raise RuntimeError("The page could not be applied: others kept changing the same people")
+    raise Retry("Others kept changing the same people; the page is applied later")
 
 
 def apply_batch(connection: Connection, page: Page, batch: Batch, policy: Policy) -> Counts:
@@ -213,6 +217,9 @@ class _Application:
         now, merged = self._policy.now, {self._id(gone) for gone, _ in self._page.merged}
         ids = [link.id for link in stored]
         self._connection.execute(LINK.update().where(LINK.c.id.in_(ids)).values(deleted_at=now))
+        for link in stored:
+            if link.id not in merged:
+                self._counts.setdefault(link.object, Counter())["deleted"] += 1
         if self._policy.archive_deleted:
             self._archive([link.entity_id for link in stored if link.id not in merged])
 

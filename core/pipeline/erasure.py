@@ -20,6 +20,7 @@ from core.contract.types import Ref
 from core.db.bulk import insert_missing, rows_in, table_of
 from core.db.models import (
     Activity,
+    ActivityPast,
     Erased,
     Identity,
     Link,
@@ -37,7 +38,7 @@ from core.pipeline.shape import Shaped
 
 ERASED, SALT = table_of(Erased), table_of(Salt)
 PERSON, LINK, IDENTITY, MERGE = map(table_of, (Person, Link, Identity, Merge))
-ACTIVITY, PARTICIPANT, REFUSED = map(table_of, (Activity, Participant, RefusedRecord))
+ACTIVITY, PAST, PARTICIPANT, REFUSED = map(table_of, (Activity, ActivityPast, Participant, RefusedRecord))
 MEMBERSHIP, TAGGING = table_of(Membership), table_of(Tagging)
 
 _NAME = "erased"
@@ -125,6 +126,7 @@ def _remove(connection: Connection, people: Sequence[UUID], links: Sequence[Any]
         (PARTICIPANT, PARTICIPANT.c.activity_id, theirs),
         (PARTICIPANT, PARTICIPANT.c.person_id, people),
         (ACTIVITY, ACTIVITY.c.person_id, people),
+        (PAST, PAST.c.person_id, people),
         (MEMBERSHIP, MEMBERSHIP.c.person_id, people),
         (TAGGING, TAGGING.c.entity_id, people),
         (IDENTITY, IDENTITY.c.entity_id, people),

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from core.contract.errors import Retry
 from core.contract.types import Activity as Happened
 from core.contract.types import Page, Record, Ref, Refusal
 from core.db.base import Model
@@ -225,7 +226,7 @@ def test_a_page_that_met_another_one_is_applied_again(world: World):
 )
 def test_but_not_for_ever_nor_when_that_would_not_help(world: World, error: Exception, times: int):
     checkpoint, calls = failing(*[error] * 20)
-    with pytest.raises(RuntimeError if isinstance(error, Stale) else type(error)):
+    with pytest.raises(Retry if isinstance(error, Stale) else type(error)):
         apply_page(world.engine, Page(records=[user("1")]), Shaper(POLICY), POLICY, checkpoint)
     assert len(calls) == times == (module._RETRIES if times > 1 else 1)
     assert world.people() == []

@@ -116,6 +116,10 @@ def test_who_works_here_already_keeps_role_state_and_name(office: Office):
     assert (ann["agent"], ann["preferences"], ann["created_at"]) == (False, {"theme": 1}, now)
     assert (ann["source_id"], ann["remote_id"]) == (office.source, "1")
     assert office.members() == {"Sales": {"Anna"}}
+    office.store(Roster(users=(BOB,)))
+    assert office.present()[0] == {"Anna", "Bob"}
+    office.store(Roster())
+    assert office.present()[0] == {"Anna"}
 
 
 def test_an_admin_changes_a_role_for_good(office: Office):
