@@ -236,8 +236,8 @@ class _Application:
     def _refuse(self) -> None:
         """Set aside what was refused, and settle what was refused before and is now in."""
         refused = self._batch.refused
-        rows = [refused[id] for id in sorted(refused)]
-        update = ("reason", "payload", "refused_at", "resolved_at")
+        rows = [refused[id] | {"run_id": self._policy.run_id} for id in sorted(refused)]
+        update = ("run_id", "reason", "payload", "refused_at", "resolved_at")
         upsert(self._connection, REFUSED, rows, update=update)
         taken = {key: set(ids) for key, ids in self._batch.accepted.items()}
         for ref in self._page.deleted:

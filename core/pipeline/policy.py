@@ -33,6 +33,7 @@ class Policy:
         wanted: By object, whether the admin wants a record; an object that is absent comes in whole.
         link_limit: How many records one object may relate to.
         now: The moment this page is applied.
+        run_id: The run that reads it, for the log of what was refused; None for webhooks.
     """
 
     source_id: int
@@ -51,6 +52,7 @@ class Policy:
     historical_before: Mapping[str, datetime] = field(default_factory=dict)
     wanted: Mapping[str, Callable[[Record], bool]] = field(default_factory=dict)
     link_limit: int = 50
+    run_id: int | None = None
 
     def kept_since(self, activity_type: str) -> datetime | None:
         """Return the moment before which activities of this type are not kept; None when all are."""

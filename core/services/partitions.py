@@ -216,7 +216,7 @@ class _Reader:
         return plugin.sync(account=self._account, partition=partition, cursor=cursor)
 
     def _write(self, progress: dict[str, Any], page: Page, *, release: bool) -> None:
-        policy = replace(self._policy, now=now_utc())
+        policy = replace(self._policy, now=now_utc(), run_id=self._run_id)
         progress["requests"] += self._take_requests()
         progress["pages"] += 1
         progress["expected"] = page.expected if page.expected is not None else progress["expected"]
