@@ -80,6 +80,7 @@ REQUIRES = [
     "gunicorn>=27",
     "marshmallow>=4.4,<5",
     "nh3>=0.3.7",
+    "orjson>=3.13",
     "pluggy>=1.7",
     "psycopg[binary]>=3.3",
     "redis>=8.1",

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
+import orjson
 import requests
 
 from core.contract.errors import Reauthorise, Refused, Retry, SourceError
@@ -225,10 +226,7 @@ class ApiClient:
             self.account.limiter.observe(*rate)
         if not response.ok or response.is_redirect:
             raise self._error(what, response)
-        try:
-            answer = json.loads(response.content)
-        except ValueError:
-            answer = None
+        answer = _parsed(response.content)
         if not isinstance(answer, dict | list):
             raise Unavailable(f"{self.vendor} answered {what} with what is no JSON", status=response.status_code)
         return answer
@@ -249,6 +247,19 @@ class ApiClient:
         links = {relation: link["url"] for relation, link in response.links.items()}
         kind = NotFound if status in (404, 410) else Declined
         return kind(message, status, code, links)
+
+
+def _parsed(content: bytes) -> JSON:
+    """Return the JSON in ``content``, or None when it holds none."""
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        pass
+    # Vendors send halves of surrogate pairs, which only the slower parser takes.
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
 
 
 def _delay(response: requests.Response, reset: float | None) -> float | None:
