@@ -1,0 +1,121 @@
+"""How much of the vendor's rate limit is used, and how much faster several cursors are than one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from benchmarks.support import Databases, Vendor, connect, databases, figure, mainstem, vendor
+
+RPM = 10_000
+WARM_UP = 10.0
+EVERYTHING = {"retention": {"days": None}}
+
+
+def run() -> None:
+    """Print the share of the limit that a backfill uses, alone and with two workers, and the gain of the split."""
+    with databases() as bases:
+        for latency in (100, 300):
+            _backfill(bases, latency, workers=0)
+        _backfill(bases, 100, workers=2)
+        _split(bases)
+
+
+def _backfill(bases: Databases, latency: int, workers: int, conversations: int = 5_000) -> None:
+    size = {"people": 1_000, "companies": 50, "conversations": conversations}
+    with vendor(latency_ms=latency, rpm=RPM, **size) as at:
+        url = bases.fresh("postgresql")
+        instance = bases.folder / f"limits-{latency}-{workers}"
+        objects = dict.fromkeys(("contact", "conversation"), "all")
+        source = connect(url, instance, at, objects=objects, **EVERYTHING)
+        requests.post(f"{at.url}/_sandbox/requests/reset", timeout=30)
+        with _workers(workers, url, instance, at), _sampled(at) as samples:
+            how = "--wait" if workers else "--inline"
+            done = mainstem(["sources", "sync", str(source), how], url, instance, at)
+        counted = at.requests()
+        used = _rate(samples) / (RPM / 60)
+        detail = {"latency_ms": latency, "workers": workers, "seconds": done.output["seconds"]}
+        refused = counted["rate_limited"] / counted["total"]
+        name = f"limits.{latency}ms" + (f".{workers}workers" if workers else "")
+        figure(f"{name}.used", used, "of the limit", **detail)
+        figure(f"{name}.refused", refused, "of the requests", requests=counted["total"])
+
+
+def _rate(samples: list[tuple[float, int]]) -> float:
+    """Return the requests a second between the end of the warm-up and the last moment of full work."""
+    start = samples[0][0]
+    steady = [sample for sample in samples if sample[0] - start >= WARM_UP]
+    peak = max((b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(steady, steady[1:], strict=False))
+    # The end of a run, when the last conversations trickle in, is not the engine's speed.
+    while len(steady) > 2 and (steady[-1][1] - steady[-2][1]) / (steady[-1][0] - steady[-2][0]) < peak / 2:
+        steady.pop()
+    return (steady[-1][1] - steady[0][1]) / (steady[-1][0] - steady[0][0])
+
+
+@contextmanager
+def _sampled(at: Vendor) -> Iterator[list[tuple[float, int]]]:
+    """Note every second how many requests the vendor has had."""
+    samples: list[tuple[float, int]] = []
+    ended = threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(1.0):
+            total = at.requests()["total"]
+            if samples or total > 5:
+                samples.append((time.perf_counter(), total))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def _workers(number: int, url: str, instance: Path, at: Vendor) -> Iterator[None]:
+    """Let worker processes serve the queue while the block runs."""
+    if not number:
+        yield
+        return
+    environ = {**os.environ, "DATABASE_URL": url, "MAINSTEM_INSTANCE": str(instance), **at.environment}
+    process = subprocess.Popen([sys.executable, "-m", "core.cli", "worker", "-n", str(number)], env=environ)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _split(bases: Databases, people: int = 100_000, pages: int = 60) -> None:
+    """Compare the first load of contacts with one cursor, whose time is taken from its first pages."""
+    options: dict[str, Any] = {"people": people, "companies": 0, "conversations": 0}
+    with vendor(latency_ms=100, rpm=100_000_000, **options) as at:
+        one = _one_cursor(at, pages) * people / 150 / pages
+        url, instance = bases.fresh("postgresql"), bases.folder / "split"
+        source = connect(url, instance, at, objects={"contact": "all"})
+        ours = mainstem(["sources", "sync", str(source), "--inline"], url, instance, at).output["seconds"]
+        figure("contacts.split", one / ours, "times one cursor", seconds=ours, one_cursor_seconds=round(one, 1))
+
+
+def _one_cursor(at: Vendor, pages: int) -> float:
+    """Return the seconds that one cursor takes for some pages, only downloading and parsing them."""
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {at.credentials['access_token']}"
+    session.headers["Intercom-Version"] = "2.16"
+    query: dict[str, Any] = {"per_page": 150}
+    began = time.perf_counter()
+    for _ in range(pages):
+        body = session.get(f"{at.url}/contacts", params=query, timeout=60).json()
+        query["starting_after"] = body["pages"]["next"]["starting_after"]
+    return time.perf_counter() - began
