@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -168,12 +168,17 @@ def open_account(mainstem: Mainstem, account: Account, answers: Mapping[str, str
     return answer
 
 
-def blocking(connection: Connection, manifest: Manifest) -> int | None:
-    """Return the data source that keeps another account of the plugin from being connected; None if none does."""
-    theirs = select(SOURCE.c.id).where(SOURCE.c.plugin == manifest.name, SOURCE.c.state != "deleted")
-    ids = connection.scalars(theirs.order_by(SOURCE.c.id)).all()
-    full = manifest.max_accounts is not None and len(ids) >= manifest.max_accounts
-    return ids[0] if full else None
+def blocking(connection: Connection, manifests: Iterable[Manifest]) -> dict[str, int]:
+    """Return the plugins of which no other account may be connected, each with a data source that is in the way."""
+    ids: dict[str, list[int]] = {}
+    present = select(SOURCE.c.plugin, SOURCE.c.id).where(SOURCE.c.state != "deleted")
+    for plugin, id in connection.execute(present.order_by(SOURCE.c.id)):
+        ids.setdefault(plugin, []).append(id)
+    return {
+        manifest.name: ids[manifest.name][0]
+        for manifest in manifests
+        if manifest.max_accounts is not None and len(ids.get(manifest.name, ())) >= manifest.max_accounts
+    }
 
 
 def refuse_another(mainstem: Mainstem, plugin: str) -> None:
@@ -187,7 +192,7 @@ def refuse_another(mainstem: Mainstem, plugin: str) -> None:
 
 
 def _refuse_another(connection: Connection, manifest: Manifest) -> None:
-    if blocking(connection, manifest) is not None:
+    if blocking(connection, [manifest]):
         raise Conflict(already_connected(manifest))
 
 

@@ -137,6 +137,15 @@ def _account(mainstem: Mainstem, opened: Opened) -> Account:
     return account_of(mainstem, opened.row(manifest), everything)
 
 
+def account_of_draft(mainstem: Mainstem, draft: RowMapping) -> Account:
+    """Return the account of an opened draft, as its plugin sees it.
+
+    Raises:
+        Conflict: It is not opened yet.
+    """
+    return _account(mainstem, opened_of(draft))
+
+
 def _offer(mainstem: Mainstem, account: Account, manifest: Manifest) -> dict[str, Any]:
     """Return what the account offers now."""
     roster, problem = Roster(), None
@@ -158,7 +167,7 @@ def refresh(mainstem: Mainstem, draft_id: int) -> None:
     """
     with mainstem.engine.connect() as connection:
         draft = get_draft(connection, draft_id)
-    account = _account(mainstem, opened_of(draft))
+    account = account_of_draft(mainstem, draft)
     found = _offer(mainstem, account, mainstem.host.manifest(draft["plugin"]))
     _update(mainstem, draft_id, lambda row: found)
 

@@ -75,6 +75,12 @@ def stored_schema(connection: Connection, source_id: int, *, retired: bool = Fal
     ]
 
 
+def new_fields(connection: Connection, source_id: int, since: datetime) -> frozenset[tuple[str, str]]:
+    """Return object and key of the fields that the vendor listed for the first time after ``since``."""
+    rows = select(FIELD.c.object, FIELD.c.key).where(FIELD.c.source_id == source_id, FIELD.c.first_seen_at > since)
+    return frozenset((row.object, row.key) for row in connection.execute(rows))
+
+
 def store_schema(
     connection: Connection, source_id: int, schema: Sequence[FieldSpec], objects: Mapping[str, Chosen], now: datetime
 ) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, select
 
+from core.contract.fields import Entity
 from core.contract.types import Account, FieldSpec, Kind, Manifest, MergePolicy, Record
 from core.db.bulk import table_of
 from core.db.models import Field
@@ -73,6 +74,16 @@ def _wanted(
     # Conditions on a field outlive the field: without it they are met as by who has no value.
     schema = stored_schema(connection, source["id"], retired=True)
     return wanted_by(read_selection(config, manifest, schema), manifest, schema, now, zone_of(source["settings"]))
+
+
+def proposed_keys(mainstem: Mainstem, account: Account) -> dict[Entity, MergePolicy]:
+    """Return the merge keys that the plugin proposes, by kind; those of the first object of a kind."""
+    found: dict[Entity, MergePolicy] = {}
+    for spec in mainstem.host.manifest(account.plugin).objects:
+        if spec.kind in ("person", "organization") and mainstem.host.implements(account.plugin, "merge"):
+            kind: Entity = "person" if spec.kind == "person" else "organization"
+            found.setdefault(kind, mainstem.host.source(account.plugin).merge(account=account, object=spec.key))
+    return found
 
 
 def _matching(mainstem: Mainstem, config: SourceConfig, account: Account, object: str, kind: Kind) -> MergePolicy:

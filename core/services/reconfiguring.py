@@ -58,8 +58,10 @@ def reconfigure(mainstem: Mainstem, source_id: int, choices: Mapping[str, Any], 
 
 
 def widened(manifest: Manifest, before: SourceConfig, after: SourceConfig) -> frozenset[str]:
-    """Return the objects of which more is wanted than before: all of them has to be read again."""
-    longer = {spec.object for spec in manifest.activities if _longer(_days(before, spec.key), _days(after, spec.key))}
+    """Return the objects of which more is wanted than before, so that all of them has to be read again.
+
+    A longer past is not among it: a run sees by itself how far back activities were read.
+    """
     anew: set[str] = set()
     for spec in manifest.objects:
         if spec.key not in after.objects:
@@ -71,7 +73,7 @@ def widened(manifest: Manifest, before: SourceConfig, after: SourceConfig) -> fr
             before.selection.get(spec.kind) != after.selection.get(spec.kind) and spec.kind in before.selection
         )
         created = before.existing_only and not after.existing_only and spec.kind in ("person", "organization")
-        if more or others or created or spec.key in longer:
+        if more or others or created:
             anew.add(spec.key)
     return frozenset(anew)
 
@@ -82,11 +84,3 @@ def _within(some: Chosen, others: Chosen) -> bool:
 
 def _has(chosen: Collection[str] | None, key: str) -> bool:
     return chosen is None or key in chosen
-
-
-def _days(config: SourceConfig, activity: str) -> int | None:
-    return config.activity_days.get(activity, config.days)
-
-
-def _longer(before: int | None, after: int | None) -> bool:
-    return before is not None and (after is None or after > before)

@@ -70,13 +70,14 @@ def _referred(
                 for ref in (record.organizations or ()) if isinstance(record, Record) else ():
                     if ref.object in refs:
                         refs[ref.object][ref] = None
-    referred = {}
-    for key, wanted in refs.items():
-        try:
-            some = list(islice(wanted, MOST_FETCHED))
-            fetched = mainstem.host.source(account.plugin).fetch(account=account, refs=some) if some else Page()
-        except Refused:
-            # Some vendors give no single records: then there is no sample of this one.
-            fetched = Page()
-        referred[key] = [fetched]
-    return referred
+    return {key: [_fetched(mainstem, account, list(islice(wanted, MOST_FETCHED)))] for key, wanted in refs.items()}
+
+
+def _fetched(mainstem: Mainstem, account: Account, refs: Sequence[Ref]) -> Page:
+    """Read some records by their ids; none where the plugin cannot."""
+    if not refs or not mainstem.host.implements(account.plugin, "fetch"):
+        return Page()
+    try:
+        return mainstem.host.source(account.plugin).fetch(account=account, refs=refs)
+    except Refused:
+        return Page()
