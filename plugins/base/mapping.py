@@ -95,6 +95,18 @@ def text(value: Any) -> str | None:
     return str(value).strip() or None
 
 
+def split_name(name: Any) -> tuple[str | None, str | None]:
+    """Split a full name into first and last name: at the first space, or at the comma of "Last, First"."""
+    if not name:
+        return None, None
+    whole = " ".join(str(name).split())
+    if ", " in whole:
+        last, _, first = whole.partition(", ")
+    else:
+        first, _, last = whole.partition(" ")
+    return first or None, last or None
+
+
 BLOCKS = frozenset(
     "address article blockquote br div dl dt dd figure h1 h2 h3 h4 h5 h6 hr li ol p pre table tr ul".split()
 )

@@ -63,6 +63,9 @@ class OAuth2:
             "client_id": self.client_id,
             "client_secret": self.client_secret,
         }
+        # Some vendors ask for the scopes again; others ignore them, as RFC 6749 tells them to.
+        if self.scopes:
+            form["scope"] = " ".join(self.scopes)
         account.limiter.acquire()
         try:
             response = account.http.post(self.token_url, data=form, timeout=TIMEOUT, allow_redirects=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import Iterable
 from typing import Literal
@@ -15,21 +16,30 @@ def split_secrets(value: str | None) -> list[str]:
 
 
 def check_signature(
-    body: bytes, signature: str | None, secrets: Iterable[str], algorithm: Literal["sha1", "sha256", "sha512"]
+    body: bytes,
+    signature: str | None,
+    secrets: Iterable[str],
+    algorithm: Literal["sha1", "sha256", "sha512"],
+    encoding: Literal["hex", "base64"] = "hex",
 ) -> None:
     """Check an HMAC over the raw body, in constant time.
 
     Args:
-        body: As it arrived, before any parsing.
-        signature: Hexadecimal; a prefix such as ``sha1=`` is taken off.
+        body: As it arrived, before any parsing; with the time before it where the vendor signs that too.
+        signature: A prefix such as ``sha1=`` is taken off.
         secrets: Each of them is accepted.
         algorithm: Of the HMAC.
+        encoding: Of the signature.
 
     Raises:
         Forged: It is missing, or made with none of the secrets.
     """
-    given = (signature or "").strip().removeprefix(f"{algorithm}=").lower().encode()
-    wanted = [hmac.new(secret.encode(), body, algorithm).hexdigest().encode() for secret in secrets]
+    given = (signature or "").strip().removeprefix(f"{algorithm}=")
+    digests = [hmac.digest(secret.encode(), body, algorithm) for secret in secrets]
+    if encoding == "hex":
+        given, wanted = given.lower(), [digest.hex().encode() for digest in digests]
+    else:
+        wanted = [base64.b64encode(digest) for digest in digests]
     # Each secret is compared, so time does not tell which one fits.
-    if not sum(hmac.compare_digest(given, digest) for digest in wanted):
+    if not sum(hmac.compare_digest(given.encode(), digest) for digest in wanted):
         raise Forged("the signature is missing or wrong")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from core.contract.types import JSON, Account, Channel, Record, Ref, Refusal
-from plugins.base.mapping import map_each, moment, own_id, text
+from plugins.base.mapping import map_each, moment, own_id, split_name, text
 from plugins.base.pages import dig
 from plugins.intercom import lookups
 from plugins.intercom.client import IntercomClient
@@ -110,18 +110,6 @@ class ContactMapper:
             permissions=permissions,
             payload=contact,
         )  # fmt: skip
-
-
-def split_name(name: Any) -> tuple[str | None, str | None]:
-    """Split a full name into first and last name: at the first space, or at the comma of "Last, First"."""
-    if not name:
-        return None, None
-    whole = " ".join(str(name).split())
-    if ", " in whole:
-        last, _, first = whole.partition(", ")
-    else:
-        first, _, last = whole.partition(" ")
-    return first or None, last or None
 
 
 def nested(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:

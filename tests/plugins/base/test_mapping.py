@@ -6,7 +6,7 @@ import pytest
 from marshmallow import ValidationError
 
 from core.contract.types import Record, Refusal
-from plugins.base.mapping import html_to_text, map_each, moment, own_id, remote_id, text
+from plugins.base.mapping import html_to_text, map_each, moment, own_id, remote_id, split_name, text
 
 
 def test_one_bad_payload_harms_no_other():
@@ -94,6 +94,23 @@ def test_text():
 )
 def test_html_to_text(html, expected):
     assert html_to_text(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("Mia Berg", ("Mia", "Berg")),
+        ("  Mia   Berg ", ("Mia", "Berg")),
+        ("Berg, Mia", ("Mia", "Berg")),
+        ("Mia", ("Mia", None)),
+        ("Ludwig van Beethoven", ("Ludwig", "van Beethoven")),
+        ("山田 太郎", ("山田", "太郎")),
+        ("", (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_names(name, parts):
+    assert split_name(name) == parts
 
 
 def test_html_to_text_is_bounded():

@@ -41,6 +41,7 @@ def test_a_code_becomes_a_token():
     sent = parse_qs(adapter.last_request.text)
     assert sent["code"] == ["abc="]
     assert sent["client_secret"] == [SECRET]
+    assert sent["scope"] == ["read list"]
 
 
 def test_a_refusal_has_no_code():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 
@@ -40,3 +41,11 @@ def test_any_secret_proves_it(secret):
 def test_forged(body, signature, secrets):
     with pytest.raises(Forged):
         check_signature(body, signature, secrets, "sha256")
+
+
+def test_a_signature_in_base64_keeps_its_capitals():
+    signature = base64.b64encode(hmac.digest(b"new", BODY, "sha256")).decode()
+    check_signature(BODY, signature, ["old", "new"], "sha256", "base64")
+    for wrong in (signature.lower(), signature.rstrip("="), signed("new"), None):
+        with pytest.raises(Forged):
+            check_signature(BODY, wrong, ["old", "new"], "sha256", "base64")

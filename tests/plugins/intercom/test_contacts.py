@@ -10,7 +10,7 @@ from core.contract.errors import Refused, Restart
 from core.contract.types import Partition, Record, Ref, Refusal
 from plugins.base.mapping import map_each
 from plugins.intercom.contact_stream import Contacts
-from plugins.intercom.contacts import ContactMapper, flat, split_name
+from plugins.intercom.contacts import ContactMapper, flat
 from tests.plugins.intercom.support import URL, Read, Workspace, at, error_list, mocked, read_partition, source
 
 CONTACT = {
@@ -112,23 +112,6 @@ def test_a_contact_of_nothing_but_an_id():
 def test_unsubscribed_from_sms():
     (record,) = mapped({"id": "a1", "unsubscribed_from_sms": True})
     assert record.permissions == {"sms": False}
-
-
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("Mia Berg", ("Mia", "Berg")),
-        ("  Mia   Berg ", ("Mia", "Berg")),
-        ("Berg, Mia", ("Mia", "Berg")),
-        ("Mia", ("Mia", None)),
-        ("Ludwig van Beethoven", ("Ludwig", "van Beethoven")),
-        ("山田 太郎", ("山田", "太郎")),
-        ("", (None, None)),
-        (None, (None, None)),
-    ],
-)
-def test_names(name, parts):
-    assert split_name(name) == parts
 
 
 def test_flat_values():
