@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def _rate(samples: list[tuple[float, int]]) -> float:
     """Return the requests a second between the end of the warm-up and the last moment of full work."""
     start = samples[0][0]
     steady = [sample for sample in samples if sample[0] - start >= WARM_UP]
-    peak = max((b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(steady, steady[1:], strict=False))
+    peak = max((b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(steady))
     # The end of a run, when the last conversations trickle in, is not the engine's speed.
     while len(steady) > 2 and (steady[-1][1] - steady[-2][1]) / (steady[-1][0] - steady[-2][0]) < peak / 2:
         steady.pop()
