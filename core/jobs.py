@@ -25,10 +25,11 @@ from sqlalchemy import exists, func, select
 from core import logs
 from core.db.bulk import table_of
 from core.db.models import DataSource, Partition, Run
+from core.runtime.parent import leave_with
 from core.runtime.valkey import redis_url
 from core.services import counting, inbox, mail, retention, syncing
-from core.services.closing import close
 from core.services.draining import drain, to_drain
+from core.services.finishing import finish
 from core.services.leases import is_due, is_free
 from core.services.mainstem import Mainstem
 from core.services.partitions import advance
@@ -89,10 +90,10 @@ def _bell(job: str, *args: Any) -> str:
     return f"mainstem:bell:{job}:{':'.join(map(str, args))}"
 
 
-def start_sync(mainstem: Mainstem, source_id: int, full: bool = False) -> int:
+def start_sync(mainstem: Mainstem, source_id: int, full: bool = False, *, reconcile: bool = False) -> int:
     """Begin a run of a data source and have it worked at; see :func:`core.services.syncing.start`."""
     redis_of(mainstem).ping()
-    run_id = syncing.start(mainstem, source_id, full)
+    run_id = syncing.start(mainstem, source_id, full, reconcile=reconcile)
     ring(mainstem, "plan_run", "sync", run_id)
     return run_id
 
@@ -120,7 +121,7 @@ def _ring_readers(mainstem: Mainstem, run_id: int) -> None:
             select(SOURCE.c.plugin).join(RUN, RUN.c.source_id == SOURCE.c.id).where(RUN.c.id == run_id)
         )
     if not parts or plugin is None:
-        close(mainstem, run_id)
+        finish(mainstem, run_id)
         return
     parallel = min(mainstem.host.manifest(plugin).max_parallel, parts)
     workers = max(1, min(Worker.count(connection=redis_of(mainstem)), parallel))
@@ -133,8 +134,15 @@ def read_run(run_id: int, threads: int) -> None:
     mainstem = _mainstem()
     _answer(mainstem, "read_run", run_id, threads)
     work_left = advance(mainstem, run_id, threads=threads, seconds=SLICE_SECONDS)
-    if not close(mainstem, run_id) and work_left:
+    if not finish(mainstem, run_id) and work_left:
         ring(mainstem, "read_run", "sync", run_id, threads)
+
+
+def finish_run(run_id: int) -> None:
+    """Job: end a run that has been read."""
+    mainstem = _mainstem()
+    _answer(mainstem, "finish_run", run_id)
+    finish(mainstem, run_id)
 
 
 def ring_for_webhooks(mainstem: Mainstem, source_id: int) -> None:
@@ -211,9 +219,13 @@ def tick(mainstem: Mainstem) -> None:
         at_work = exists().where(of_run, ready, PARTITION.c.lease_until >= now)
         running = select(RUN.c.id).where(RUN.c.state == "running")
         waiting = connection.scalars(running.where(can_be_read, ~at_work)).all()
-        finished = connection.scalars(running.where(~left)).all()
+        finished = connection.scalars(running.where(~left, is_free(RUN, now))).all()
         overdue = connection.scalars(
             select(SOURCE.c.id).where(SOURCE.c.state == "connected", SOURCE.c.next_sync_at <= now)
+        ).all()
+        unfinished = exists().where(RUN.c.source_id == SOURCE.c.id, RUN.c.finished_at.is_(None))
+        unchecked = connection.scalars(
+            select(SOURCE.c.id).where(SOURCE.c.state == "connected", SOURCE.c.next_check_at <= now, ~unfinished)
         ).all()
     for source_id in to_drain(mainstem):
         ring_for_webhooks(mainstem, source_id)
@@ -222,9 +234,11 @@ def tick(mainstem: Mainstem) -> None:
     for run_id in waiting:
         ring(mainstem, "read_run", "sync", run_id, 64, once=True)
     for run_id in finished:
-        close(mainstem, run_id)
+        ring(mainstem, "finish_run", "sync", run_id, once=True)
     for source_id in overdue:
         start_sync(mainstem, source_id)
+    for source_id in unchecked:
+        start_sync(mainstem, source_id, reconcile=True)
     for source_id in counting.stale(mainstem):
         ring(mainstem, "recount", "chores", source_id, once=True)
     if mail.to_send(mainstem):
@@ -269,11 +283,11 @@ def run_worker(mainstem: Mainstem, processes: int = 1) -> None:
             # The database or Redis may be away for a while: what is due stays due.
             log.exception("tick failed")
     # The first request lets a job end, the second ends it: its pages are written, its lease will lapse.
-    for patience in (_PATIENCE_SECONDS, None):
+    for ask in ("terminate", "terminate", "kill"):
         for child in children:
-            child.terminate()
+            getattr(child, ask)()
         for child in children:
-            child.join(patience)
+            child.join(_PATIENCE_SECONDS)
 
 
 def _work(environ: dict[str, str], parent: int) -> None:
@@ -283,18 +297,17 @@ def _work(environ: dict[str, str], parent: int) -> None:
     os.environ.update(environ)
     logs.configure(logging.INFO)
     mainstem = _mainstem()
-    _leave_with(parent)
+    # Nobody would tick or stop it any more.
+    leave_with(parent)
     redis = redis_of(mainstem)
     mainstem.engine.dispose(close=False)
-    Worker([Queue(name, connection=redis) for name in QUEUES], connection=redis).work(logging_level="WARNING")
+    _Worker([Queue(name, connection=redis) for name in QUEUES], connection=redis).work(logging_level="WARNING")
 
 
-def _leave_with(parent: int) -> None:
-    """Stop when the process that started this one is gone: nobody would tick or stop it any more."""
+class _Worker(Worker):
+    """Forks for each job a process that does not outlive it: the work is another one's by then."""
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+    def setup_work_horse_signals(self) -> None:
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        assert self.pid
+        leave_with(self.pid)

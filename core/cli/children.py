@@ -14,6 +14,8 @@ from types import TracebackType
 
 import click
 
+from core.runtime.parent import PARENT
+
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a command to end."""
 
@@ -54,7 +56,8 @@ class Children:
     def start(self, name: str, arguments: Sequence[str], environ: Mapping[str, str]) -> Child:
         """Start ``mainstem`` with ``arguments``; its standard output can be read from the child's process.
 
-        It gets a process group of its own, so that Ctrl-C reaches us alone and we stop it in order.
+        It gets a process group of its own, so that Ctrl-C reaches us alone and we stop it in order; should we be
+        killed, it ends by itself.
         """
         log = self._logs / f"{name.replace(' ', '-')}.log"
         with log.open("w") as stream:
@@ -63,7 +66,7 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stream,
-                env=dict(environ),
+                env={**environ, PARENT: str(os.getpid())},
                 text=True,
                 start_new_session=True,
             )

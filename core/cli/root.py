@@ -61,6 +61,10 @@ def main() -> None:
     done, 1 when the work failed and 2 for wrong usage. Settings come from environment variables; `mainstem doctor`
     checks them.
     """
+    import os
+
     from core import logs
+    from core.runtime.parent import leave_with_parent
 
     logs.configure()
+    leave_with_parent(os.environ)

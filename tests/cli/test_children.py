@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ import psutil
 import pytest
 
 from core.cli.children import Children
-from tests.cli.conftest import Processes
+from tests.cli.conftest import ROOT, Processes
 
 
 def sandbox(children: Children, processes: Processes, name: str, port: int) -> int:
@@ -74,3 +76,24 @@ def test_one_that_was_killed_is_told_by_signal(processes: Processes, tmp_path: P
         children._children[0].process.wait()
         with pytest.raises(click.ClickException, match="The victim ended by itself \\(signal SIGKILL\\)"):
             children.check()
+
+
+def test_they_end_when_the_command_is_killed(processes: Processes, tmp_path: Path, free_port: int):
+    program = """
+import sys, time
+from pathlib import Path
+import os
+from core.cli.children import Children
+
+with Children(Path(sys.argv[1])) as children:
+    child = children.start("orphan", ["sandbox", "shop", "--json", "--port", sys.argv[2]], os.environ)
+    child.process.stdout.readline()
+    print(child.process.pid, flush=True)
+    time.sleep(600)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path), str(free_port)]
+    with subprocess.Popen(command, env=dict(processes.environ), cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        orphan = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    orphan.wait()

@@ -53,7 +53,10 @@ def mainstem(
 
 @pytest.fixture
 def source(mainstem: Mainstem) -> int:
-    return connect(mainstem, "acme", CONFIG, "test")
+    """A data source of which nothing has to be counted now."""
+    source = connect(mainstem, "acme", CONFIG, "test")
+    set_all(mainstem, SOURCE, counted_at=now_utc())
+    return source
 
 
 def queued(mainstem: Mainstem) -> list[tuple[str, tuple[Any, ...]]]:
@@ -186,8 +189,27 @@ def test_tick_ends_a_run_whose_last_reader_died_before_it_could(mainstem: Mainst
     assert plan(mainstem, run_id)
     advance(mainstem, run_id)
     jobs.tick(mainstem)
+    jobs.tick(mainstem)
+    assert queued(mainstem) == [("finish_run", (run_id,))]
+    jobs.finish_run(run_id)
+    jobs.finish_run(run_id)
     assert syncing.progress(mainstem, run_id).state == "succeeded"
     assert len(vendor.finished) == 1
+
+
+def test_tick_begins_a_reconciliation_when_it_is_due_and_no_run_is_at_work(mainstem: Mainstem, source: int):
+    syncing.run_inline(mainstem, syncing.start(mainstem, source))
+    jobs.tick(mainstem)
+    assert queued(mainstem) == []
+    running = syncing.start(mainstem, source)
+    set_all(mainstem, SOURCE, next_check_at=now_utc())
+    jobs.tick(mainstem)
+    assert queued(mainstem) == []
+    syncing.run_inline(mainstem, running)
+    jobs.tick(mainstem)
+    jobs.tick(mainstem)
+    ((job, (run_id,)),) = queued(mainstem)
+    assert (job, syncing.progress(mainstem, run_id).kind) == ("plan_run", "reconciliation")
 
 
 def test_tick_begins_what_is_overdue(mainstem: Mainstem, source: int):
@@ -246,3 +268,13 @@ def test_a_sweep_that_is_due_is_rung_for_and_rings_again_while_batches_are_full(
     forget_bells(mainstem)
     jobs.tick(mainstem)
     assert ("sweep_activities", (source,)) not in queued(mainstem)
+
+
+def test_numbers_that_are_old_are_counted_again(mainstem: Mainstem, source: int):
+    set_all(mainstem, SOURCE, counted_at=None)
+    jobs.tick(mainstem)
+    jobs.tick(mainstem)
+    assert queued(mainstem) == [("recount", (source,))]
+    jobs.recount(source)
+    jobs.tick(mainstem)
+    assert queued(mainstem) == []

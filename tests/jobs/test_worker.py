@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from core import jobs
@@ -58,3 +59,35 @@ def test_children_leave_with_a_worker_that_was_killed(install: Callable[..., Ins
     worker.kill()
     worker.wait()
     installation.wait_until_gone()
+
+
+def test_a_job_ends_with_the_process_that_works_at_it(install: Callable[..., Installation]):
+    installation = install(VENDOR_PARTITIONS="1", VENDOR_PAGES="1000", VENDOR_SECONDS="0.1")
+    source = connect(installation.mainstem, "acme", CONFIG, "test")
+    worker = installation.start_worker(1)
+    jobs.start_sync(installation.mainstem, source)
+    while not emails(installation.mainstem.engine):
+        time.sleep(0.02)
+    # The worker, its child, and the job that this one has forked; the first two go at once.
+    victims = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children()]
+    for victim in victims:
+        victim.kill()
+    worker.wait()
+    installation.wait_until_gone()
+
+
+def test_a_child_that_does_not_hear_is_killed(install: Callable[..., Installation]):
+    installation = install()
+    worker = installation.start_worker(1)
+    while not (served := _served(worker.pid)):
+        time.sleep(0.01)
+    for child in served:
+        child.suspend()
+    worker.terminate()
+    assert worker.wait() == 0
+    installation.wait_until_gone()
+
+
+def _served(worker: int) -> list[psutil.Process]:
+    """The processes of a worker that serve the queues, without multiprocessing's own."""
+    return [child for child in psutil.Process(worker).children() if "spawn_main" in " ".join(child.cmdline())]
