@@ -1,7 +1,7 @@
 """What each data source brought, counted beside the requests: no page counts a million rows.
 
-The numbers live in ``data_source.numbers``. They are counted when a run ends and, since webhooks bring more,
-every few minutes by a worker's tick; a data source that has never been counted is counted by whoever asks first.
+The numbers live in ``data_source.numbers``. They are counted when a run ends and, while more comes
+in, again and again by a worker's tick; a data source that has never been counted is counted by whoever asks first.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.contract.types import Manifest
 from core.db.engine import writing
-from core.db.models import Activity, Article, DataSource, Link, Person
+from core.db.models import Activity, Article, DataSource, Link, Person, Run
 from core.host import Host, PluginMissing
 from core.services.mainstem import Mainstem
 from core.services.retention import activity_count
 from core.services.sources import SOURCE, now_utc
 
 DAYS = 30
-STALE = timedelta(minutes=5)
+STALE, STALE_AT_WORK = timedelta(minutes=5), timedelta(minutes=1)
+"""How old numbers may become, and how old while a sync is at work."""
 
 Days = Mapping[str, int]
 """How many on each day (UTC) of the last :data:`DAYS`, by ISO date; days without any are left out."""
@@ -85,7 +86,12 @@ def recount(mainstem: Mainstem, source_id: int) -> None:
 
 def stale(mainstem: Mainstem) -> Sequence[int]:
     """Return the data sources whose numbers are old while more may have come in."""
-    old = SOURCE.c.counted_at.is_(None) | (SOURCE.c.counted_at < now_utc() - STALE)
+    at_work = exists().where(Run.source_id == SOURCE.c.id, Run.state == "running")
+    old = or_(
+        SOURCE.c.counted_at.is_(None),
+        SOURCE.c.counted_at < now_utc() - STALE,
+        and_(SOURCE.c.counted_at < now_utc() - STALE_AT_WORK, at_work),
+    )
     alive = select(SOURCE.c.id).where(SOURCE.c.state == "connected", old)
     with mainstem.engine.connect() as connection:
         return connection.scalars(alive.order_by(SOURCE.c.id)).all()

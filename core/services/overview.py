@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import Generic, TypeVar
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, and_, case, func, null, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.contract.types import Manifest
-from core.db.models import Activity, Article, DataSource, Link, RefusedRecord, Run, WebhookDelivery
+from core.db.models import Activity, DataSource, RefusedRecord, Run, WebhookDelivery
 from core.host import Host, PluginMissing
+from core.services import entities, paging
+from core.services.counting import Numbers, numbers_of
 from core.services.errors import NotFound
+from core.services.progress import RunProgress
+from core.services.sources import now_utc
 
 T = TypeVar("T")
 
-
-@dataclass(slots=True)
-class Counts:
-    """What a data source brought and still has."""
-
-    people: int = 0
-    organizations: int = 0
-    activities: int = 0
-    articles: int = 0
+RECENT_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class Summary:
 
     source: DataSource
     title: str
-    counts: Counts
+    counts: Numbers
     run: Run | None
 
 
@@ -78,58 +74,8 @@ def listing(session: Session, host: Host) -> list[Summary]:
     sources = session.scalars(shown.order_by(DataSource.state == "archived", DataSource.id)).all()
     last = select(func.max(Run.id)).group_by(Run.source_id)
     runs = {run.source_id: run for run in session.scalars(select(Run).where(Run.id.in_(last)))}
-    numbers = counts(session, host, sources)
+    numbers = numbers_of(session, host, sources)
     return [Summary(source, title(host, source), numbers[source.id], runs.get(source.id)) for source in sources]
-
-
-def counts(session: Session, host: Host, sources: Iterable[DataSource]) -> dict[int, Counts]:
-    """Return what each of ``sources`` brought."""
-    sources = list(sources)
-    found = {source.id: Counts() for source in sources}
-    kinds = _kind_of_link(host, sources)
-    if kinds is not None:
-        links = (
-            select(Link.source_id, kinds, func.count(Link.entity_id.distinct()))
-            .where(Link.source_id.in_(found), Link.content_hash.is_not(None), Link.deleted_at.is_(None))
-            .group_by(Link.source_id, kinds)
-        )
-        for id, kind, number in session.execute(links):
-            if kind == "person":
-                found[id].people = number
-            elif kind == "organization":
-                found[id].organizations = number
-    activities = select(Activity.source_id, func.count()).where(Activity.source_id.in_(found))
-    for id, number in session.execute(activities.group_by(Activity.source_id)):
-        found[id].activities = number
-    articles = select(Article.source_id, func.count()).where(Article.source_id.in_(found))
-    for owner, number in session.execute(articles.where(Article.archived_at.is_(None)).group_by(Article.source_id)):
-        if owner is not None:
-            found[owner].articles = number
-    return found
-
-
-def _kind_of_link(host: Host, sources: Iterable[DataSource]) -> ColumnElement[str | None] | None:
-    """Return an expression for what the object of a link became here, as the plugins declare it."""
-    cases: list[tuple[ColumnElement[bool], str]] = []
-    for source in sources:
-        manifest = manifest_of(host, source)
-        for kind in ("person", "organization"):
-            objects = [spec.key for spec in manifest.objects if spec.kind == kind] if manifest else []
-            if objects:
-                cases.append((and_(Link.source_id == source.id, Link.object.in_(objects)), kind))
-    return case(*cases, else_=null()) if cases else None
-
-
-def activities_by_day(session: Session, source_id: int, days: int = 14) -> list[tuple[datetime, int]]:
-    """Return how many activities of a data source occurred on each of the last days (UTC), today last."""
-    today = datetime.combine(datetime.now(UTC), time(), UTC)
-    starts = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
-    columns = [
-        func.count().filter(Activity.occurred_at >= start, Activity.occurred_at < start + timedelta(days=1))
-        for start in starts
-    ]
-    rows = select(*columns).where(Activity.source_id == source_id, Activity.occurred_at >= starts[0])
-    return list(zip(starts, session.execute(rows).one(), strict=True))
 
 
 def runs(session: Session, source_id: int, before: int | None = None, size: int = 20) -> Batch[Run]:
@@ -157,6 +103,33 @@ def dead_deliveries(session: Session, source_id: int, size: int = 20) -> Batch[W
 
 
 def refused_count(session: Session, source_id: int) -> int:
-    """Return how many records of a data source are refused and wait to be mended."""
+    """Return how many records of a data source are refused and wait to be mended, counted up to a limit."""
     waiting = RefusedRecord.source_id == source_id, RefusedRecord.resolved_at.is_(None)
-    return session.scalar(select(func.count()).select_from(RefusedRecord).where(*waiting)) or 0
+    return paging.count_up_to_limit(session, select(RefusedRecord.id).where(*waiting))
+
+
+def events(session: Session, host: Host, source: DataSource, cursor: str | None) -> paging.Page[entities.Event]:
+    """Return what a data source brought of the last :data:`RECENT_DAYS`, the newest first.
+
+    Raises:
+        NotFound: The cursor is malformed.
+    """
+    since = now_utc() - timedelta(days=RECENT_DAYS)
+    recent = select(Activity).where(Activity.source_id == source.id, Activity.occurred_at >= since)
+    return entities.events(session, recent, {source.id: source}, host, cursor)
+
+
+def log_of(session: Session, run: RunProgress) -> Iterator[dict[str, Any]]:
+    """Return what a run did: how many records of each object came to what, then each refused record with its reason.
+
+    Returns:
+        Rows of ``object, outcome, count, remote_id, reason``; the last two are None in counts.
+    """
+    for progress in run.objects.values():
+        for outcome, count in progress.counts.items():
+            yield {"object": progress.key, "outcome": outcome, "count": count, "remote_id": None, "reason": None}
+    columns = (RefusedRecord.object, RefusedRecord.remote_id, RefusedRecord.reason)
+    of_run = select(*columns).where(RefusedRecord.source_id == run.source_id, RefusedRecord.run_id == run.run)
+    rows = session.execute(of_run.order_by(RefusedRecord.object, RefusedRecord.id).execution_options(yield_per=1_000))
+    for object, remote_id, reason in rows:
+        yield {"object": object, "outcome": "refused", "count": 1, "remote_id": remote_id, "reason": reason}

@@ -92,6 +92,18 @@ def count(session: Session, query: Query) -> int:
     return paging.count_up_to_limit(session, _select(query))
 
 
+def get(session: Session, id: UUID) -> Person:
+    """Return a person.
+
+    Raises:
+        NotFound: There is no such person.
+    """
+    person = session.scalar(select(Person).where(Person.id == id, _shown()))
+    if person is None:
+        raise NotFound("There is no such person: it may have been merged into another one")
+    return person
+
+
 def profile(session: Session, host: Host, id: UUID, cursor: str | None = None) -> Profile:
     """Return a person with all that is known of her.
 
@@ -104,9 +116,7 @@ def profile(session: Session, host: Host, id: UUID, cursor: str | None = None) -
     Raises:
         NotFound: There is no such person, or the cursor is malformed.
     """
-    person = session.scalar(select(Person).where(Person.id == id, _shown()))
-    if person is None:
-        raise NotFound("There is no such person: it may have been merged into another one")
+    person = get(session, id)
     sources = entities.sources_by_id(session)
     return Profile(
         person=person,

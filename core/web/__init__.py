@@ -7,9 +7,45 @@ from flask_wtf import CSRFProtect
 
 from core.web import access, errors, formats, headers
 from core.web.database import db
-from core.web.pages import auth, health, organizations, people, plugins, preferences, sources, users, webhooks
+from core.web.pages import (
+    audit,
+    auth,
+    connect,
+    edit,
+    health,
+    home,
+    invitations,
+    organizations,
+    outbox,
+    people,
+    plugins,
+    preferences,
+    setup,
+    sources,
+    teams,
+    users,
+    webhooks,
+)
 
-PAGES = (auth, health, organizations, people, plugins, preferences, sources, users, webhooks)
+PAGES = (
+    audit,
+    auth,
+    connect,
+    edit,
+    health,
+    home,
+    invitations,
+    organizations,
+    outbox,
+    people,
+    plugins,
+    preferences,
+    setup,
+    sources,
+    teams,
+    users,
+    webhooks,
+)
 
 
 def install(app: Flask) -> None:

@@ -22,12 +22,31 @@ from core.services.mainstem import Mainstem
 from core.services.users import THEMES
 from core.web.database import session
 
-PERMISSIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What needs more than a login: in words, and who may."""
+
+    label: str
+    roles: frozenset[str]
+
+
+_ADMINS = frozenset({"owner", "admin"})
+_EDITORS = _ADMINS | {"standard"}
+
+PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
     {
-        "sources.manage": frozenset({"owner", "admin"}),
+        "people.edit": Permission("Archive, restore and tag people, undo merges", _EDITORS),
+        "people.erase": Permission("Delete people for good", _ADMINS),
+        "sources.manage": Permission("Connect, change, sync, disconnect and delete data sources", _ADMINS),
+        "users.manage": Permission("Invite users, change their role and teams, revoke and delete them", _ADMINS),
+        "teams.manage": Permission("Make, rename and delete teams, and say who is in them", _ADMINS),
+        "mail.read": Permission("Read the outbox, and send mail again", _ADMINS),
+        "audit.read": Permission("Read the audit log", _ADMINS),
+        "ownership.transfer": Permission("Hand over ownership", frozenset({"owner"})),
     }
 )
-"""Which roles may do what needs more than a login."""
+"""All that needs more than a login. Whoever may log in may read everything else, and change her own settings."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -65,7 +84,7 @@ class Viewer:
 
     def may(self, permission: str) -> bool:
         """Tell whether her role has ``permission``."""
-        return self.role in PERMISSIONS[permission]
+        return self.role in PERMISSIONS[permission].roles
 
 
 class Anonymous:
@@ -108,7 +127,7 @@ def safe_next(target: str | None) -> str:
         split = urlsplit(target)
         if not split.scheme and not split.netloc:
             return target
-    return url_for("sources.index")
+    return url_for("home.index")
 
 
 def mainstem() -> Mainstem:

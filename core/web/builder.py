@@ -185,6 +185,26 @@ def _part(node: Mapping[str, Any]) -> Part:
 _BOUNDS = ("between", "not_between")
 
 
-def place(name: str, path: str) -> str:
-    """Return the name of the part that a place in the tree belongs to: ``all[0].any[1].value`` is ``people.0.1``."""
-    return ".".join([name, *re.findall(r"\[(\d+)\]", re.sub(r"\.value.*$", "", path))])
+def told(name: str, root: Group, catalogue: Catalogue, errors: Mapping[str, str], section: str) -> dict[str, str]:
+    """Return what is wrong by the name of the part, in words for people.
+
+    Args:
+        name: Of the builder.
+        root: What is in it.
+        catalogue: What can be filtered by.
+        errors: By place: ``selection.people.all[0].any[1].value``.
+        section: What comes before the place in the tree.
+    """
+    found = {}
+    for where, text in errors.items():
+        if where == section or where.startswith(f"{section}."):
+            indices = [int(index) for index in re.findall(r"\[(\d+)\]", where.removesuffix(".value"))]
+            part: Part = root
+            for index in indices:
+                part = part.of[index] if isinstance(part, Group) and index < len(part.of) else part
+            if isinstance(part, Condition) and part.field not in catalogue.fields:
+                text = "Choose a field, or remove this condition"
+            elif isinstance(part, Group) and not part.of:
+                text = "Add a condition"
+            found[".".join([name, *map(str, indices)])] = text[:1].upper() + text[1:]
+    return found

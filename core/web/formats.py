@@ -36,12 +36,25 @@ STATES = {
     "active": ("Active", "good"),
     "invited": ("Invited", "warn"),
     "revoked": ("Revoked", "idle"),
+    "pending": ("Waiting", "busy"),
+    "sent": ("Sent", "good"),
     "loaded": ("Loaded", "good"),
     "wrapper": ("Loaded", "good"),
     "broken": ("Broken", "bad"),
     "disabled": ("Disabled", "idle"),
 }
 """What a state is called and how much it matters."""
+
+TYPES = {
+    "text": "Text",
+    "integer": "Whole number",
+    "decimal": "Number",
+    "boolean": "Yes or no",
+    "date": "Day",
+    "datetime": "Day and time",
+    "list": "List",
+}
+"""What the types of fields are called."""
 
 RUN_KINDS = {"initial": "First sync", "incremental": "Sync", "full": "Full sync"}
 COUNT_LABELS = dict(zip(COUNTS, ("Read", "New", "Updated", "Unchanged", "Skipped", "Refused", "Merged"), strict=True))
@@ -182,6 +195,7 @@ def install(app: Flask) -> None:
         STATES=STATES,
         ROLES=ROLES,
         THEMES=THEMES,
+        TYPES=TYPES,
         RUN_KINDS=RUN_KINDS,
         COUNT_LABELS=COUNT_LABELS,
     )

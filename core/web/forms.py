@@ -58,13 +58,8 @@ def shown(
     if step.key == "records" and form is not None:
         for kind, each in zip([kind for kind in SECTIONS if setup.has(kind)], values["kinds"], strict=True):
             key = each["key"]
-            here = {
-                builder.place(key, where.removeprefix(f"selection.{key}.")): text
-                for where, text in errors.items()
-                if where.startswith(f"selection.{key}")
-            }
-            catalogue = catalogue_of(setup.manifest, setup.schema, kind)
-            root = builder.state(form, key)
+            catalogue, root = catalogue_of(setup.manifest, setup.schema, kind), builder.state(form, key)
+            here = builder.told(key, root, catalogue, errors, f"selection.{key}")
             each |= {"some": form.get(f"{key}.mode") == "some", "builder": builder.Builder(key, catalogue, root, here)}
         errors = {where: text for where, text in errors.items() if not where.startswith("selection.")}
     return {"setup": setup, "step": step, "choices": setup.choices, "errors": errors, **values}

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from marshmallow import ValidationError
 from werkzeug.datastructures import MultiDict
 
 from core.contract.fields import SYSTEM_FIELDS, Entity, SystemField
-from core.contract.types import FieldSpec, Manifest, MergePolicy, ObjectSpec, Roster, TeamUser
+from core.contract.types import JSON, FieldSpec, Manifest, MergePolicy, ObjectSpec, Roster, TeamUser
+from core.pipeline.schemas import Reader
 from core.services.configuration import ROLES, SECTIONS, Chosen, SourceConfig, read_config
 from core.services.selecting import catalogue_of
 from core.web import builder
@@ -164,6 +166,7 @@ def view_fields(setup: Setup) -> Mapping[str, Any]:
             {
                 "spec": each,
                 "ticked": spec.key in choices.objects and has(chosen, each.key),
+                "sample": _sample(each),
                 "feeds": system.get((spec.kind, each.feeds or "")),
                 "new": (spec.key, each.key) in setup.new,
             }
@@ -171,6 +174,14 @@ def view_fields(setup: Setup) -> Mapping[str, Any]:
         ]
         groups.append({"spec": spec, "ticked": spec.key in choices.objects, "rows": rows})
     return {"groups": groups}
+
+
+def _sample(spec: FieldSpec) -> JSON:
+    """Return the sample as it would be stored; None if it could not be."""
+    try:
+        return Reader(spec.key, spec.type)(spec.sample)
+    except ValidationError:
+        return None
 
 
 # --- teams --------------------------------------------------------------------------------------------------------

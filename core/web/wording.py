@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from core.contract.fields import SYSTEM_FIELDS
-from core.contract.types import Manifest
+from core.contract.types import Manifest, MergePolicy
 from core.db.models import DataSource
-from core.services.configuration import SourceConfig, read_config
+from core.filters import sentence
+from core.services.configuration import SECTIONS, SourceConfig, read_config
+from core.services.selecting import read_selection
+from core.web.steps import Setup, has
+
+KNOWN = {
+    "append_only": "Who is already here gets values only where there are none.",
+    "overwrite_existing": "Who is already here takes the new values.",
+    "ignore": "Who is already here stays untouched.",
+}
+MODES = {"any": " or ", "next_if_empty": ", or where it is empty by ", "all": " and "}
+"""How two merge keys go together in a sentence."""
 
 STRATEGIES = {
     "append_only": "Get values only where they have none",
@@ -32,6 +43,57 @@ def config_in_words(source: DataSource, manifest: Manifest) -> list[tuple[str, s
     ]
     if manifest.deletes:
         said.append(("Deleted there", "Archived here" if config.archive_deleted else "Kept here"))
+    return said
+
+
+def plan_in_words(setup: Setup) -> list[tuple[str, list[str], str]]:
+    """Return what will happen, as terms with sentences and the key of the step that decides it."""
+    config, manifest = setup.choices, setup.manifest
+    filters = read_selection(config, manifest, setup.schema)
+    said = [("Comes in", [_objects(config, manifest)], "fields")]
+    if manifest.teams:
+        said.append(("Works here too", _people(setup), "teams"))
+    if manifest.activities:
+        said.append(("Activities are kept", [_days(config, manifest)], "retention"))
+    if manifest.selective:
+        conditions = [
+            f"Only {SECTIONS[kind]} where: {sentence(filters[kind])}" if kind in filters else f"All {SECTIONS[kind]}"
+            for kind in SECTIONS
+            if setup.has(kind)
+        ]
+        said.append(("Records", conditions, "records"))
+    known = KNOWN[config.strategy]
+    new = "Nobody new is added." if config.existing_only else "Who is new is added."
+    said.append(("Merge", [known, new, *_keys(setup)], "merge"))
+    return said
+
+
+def _people(setup: Setup) -> list[str]:
+    config, roster = setup.choices, setup.roster
+    teams = sum(has(config.teams, team.remote_id) for team in roster.teams)
+    brought = {
+        member
+        for team in roster.teams
+        if team.remote_id in config.members
+        for member in team.members
+        if has(config.members[team.remote_id], member)
+    }
+    users = [user for user in roster.users if user.remote_id in brought or has(config.users, user.remote_id)]
+    said = [f"{_count(teams, 'team')} and {_count(len(users), 'user')}."]
+    if users:
+        said.append("They get an invitation by email, and can log in when they have accepted it.")
+    return said
+
+
+def _keys(setup: Setup) -> list[str]:
+    said = []
+    for kind, key in SECTIONS.items():
+        if setup.has(kind):
+            policy = setup.choices.matching.get(kind) or setup.policies.get(kind, MergePolicy())
+            labels = [spec.label for name in policy.keys for spec in SYSTEM_FIELDS[kind] if spec.key == name]
+            joined = MODES[policy.mode].join(labels)
+            by = f"{setup.manifest.title}'s own id{f', then by {joined}' if labels else ' alone'}"
+            said.append(f"{key.capitalize()} are recognised by {by}.")
     return said
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from core.db.models import Participant
-from core.services import organizations, overview, paging, people
+from core.services import organizations, paging, people
 from core.services.errors import NotFound
 from core.services.mainstem import Mainstem
 from tests.web.factories import NOW, Factory, installation
@@ -163,26 +163,3 @@ def test_a_merged_person_has_no_profile(mainstem: Mainstem, factory: Factory, se
     with pytest.raises(NotFound, match="merged"):
         people.profile(session, mainstem.host, merged.id)
     assert people.profile(session, mainstem.host, survivor.id).person.id == survivor.id
-
-
-def test_a_source_of_two_objects_counts_a_person_once(mainstem: Mainstem, factory: Factory, session: Session):
-    source = factory.source()
-    person = factory.person(source)
-    factory.link(source, person.id, "contact", "second")
-    factory.organization(source)
-    factory.article(source)
-    factory.activity(source, person)
-    counts = overview.counts(session, mainstem.host, [source])[source.id]
-    assert counts == overview.Counts(people=1, organizations=1, activities=1, articles=1)
-
-
-def test_the_days_end_today_and_count_by_utc(factory: Factory, session: Session):
-    source = factory.source()
-    days = overview.activities_by_day(session, source.id, days=3)
-    start, _ = days[-1]
-    factory.activity(source, None, occurred_at=start)
-    factory.activity(source, None, occurred_at=start - timedelta(microseconds=1))
-    factory.activity(source, None, occurred_at=start - timedelta(days=2))
-    factory.activity(source, None, occurred_at=start - timedelta(days=2, microseconds=1))
-    session.rollback()
-    assert [count for _, count in overview.activities_by_day(session, source.id, days=3)] == [1, 1, 1]

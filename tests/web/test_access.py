@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -10,25 +11,46 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text as sql
 from sqlalchemy import update
-from werkzeug.routing import Rule
+from werkzeug.routing import AnyConverter, Rule, UUIDConverter
 
 from core.app import create_app
 from core.db.engine import writing
 from core.db.models import User
+from core.services.configuration import ROLES
 from core.services.mainstem import Mainstem
 from core.services.users import reset_password
 from core.web.access import PERMISSIONS, requires, safe_next
 from tests.web.factories import PASSWORD, Factory, installation
 from tests.web.helpers import log_in, send, text, token
 
-PUBLIC = {"/login", "/healthz", "/readyz", "/static/<path:filename>", "/webhooks/<plugin>"}
-EXAMPLES = {"id": "1", "name": "desk", "key": "disconnect", "filename": "app.css"}
+PUBLIC = {"/login", "/healthz", "/readyz", "/static/<path:filename>", "/webhooks/<plugin>", "/accept/<token>"}
+OWN = {"/preferences/theme", "/logout"}
+EXAMPLES = {
+    "id": "1",
+    "run_id": "1",
+    "user_id": "1",
+    "merge_id": "1",
+    "name": "desk",
+    "plugin": "desk",
+    "key": "disconnect",
+    "filename": "app.css",
+    "file": "log.csv",
+    "step": "fields",
+    "kind": "person",
+    "token": "forged",
+}
 
 
 def address(rule: Rule) -> str:
     """Return an address that ``rule`` matches."""
-    path = rule.rule.replace("<uuid:id>", "00000000-0000-0000-0000-000000000001")
-    return re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda match: EXAMPLES[match[1]], path)
+
+    def example(match: re.Match[str]) -> str:
+        converter = rule._converters[match[1]]
+        if isinstance(converter, AnyConverter):
+            return min(converter.items)
+        return EXAMPLES[match[1]] if not isinstance(converter, UUIDConverter) else f"{UUID(int=1)}"
+
+    return re.sub(r"<(?:[^<>]*:)?(\w+)>", example, rule.rule)
 
 
 def test_every_page_but_the_public_ones_leads_to_the_login(app: Flask, anonymous: FlaskClient):
@@ -48,14 +70,52 @@ def test_every_page_but_the_public_ones_leads_to_the_login(app: Flask, anonymous
 
 def test_whoever_only_reads_can_change_nothing_but_her_own_settings(app: Flask, factory: Factory, reader: FlaskClient):
     factory.source()
-    own = {"/preferences/theme", "/logout", "/login"}
     walked = 0
     for rule in app.url_map.iter_rules():
-        if "POST" in (rule.methods or set()) and rule.rule not in own | PUBLIC:
+        if "POST" in (rule.methods or set()) and rule.rule not in OWN | PUBLIC:
             response = send(reader, address(rule))
             assert response.status_code == 403, rule
             walked += 1
-    assert walked >= 3
+    assert walked >= 20
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_route_is_open_to_exactly_the_roles_of_the_table(app: Flask, factory: Factory, role: str):
+    """What the server answers is compared with what the table, which the page of roles shows, says."""
+    factory.user("first@example.com", "standard", state="invited")
+    factory.source()
+    client = log_in(app, factory.user("u@example.com", role).email)
+    walked, refused = 0, 0
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        if rule.rule in PUBLIC | OWN:
+            continue
+        needed = getattr(app.view_functions[rule.endpoint], "permission", None)
+        allowed = needed is None or role in PERMISSIONS[needed].roles
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            data = {"csrf_token": token(client)} if method == "POST" else None
+            response = client.open(address(rule), method=method, data=data)
+            assert (response.status_code != 403) is allowed, (rule, method, role)
+            assert response.status_code != 500, (rule, method, role)
+            walked += 1
+            refused += not allowed
+    assert walked > 60
+    assert (refused > 0) is (role != "owner")
+
+
+def test_every_permission_of_the_table_guards_something(app: Flask):
+    needed = {getattr(view, "permission", None) for view in app.view_functions.values()}
+    assert needed >= PERMISSIONS.keys()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_page_of_roles_shows_the_table(app: Flask, factory: Factory, role: str):
+    client = log_in(app, factory.user("u@example.com", role).email)
+    page = client.get("/users/roles").get_data(as_text=True)
+    column = ROLES.index(role)
+    for permission in PERMISSIONS.values():
+        row = page[page.index(f'<th scope="row">{permission.label}</th>') :]
+        cell = row[: row.index("</tr>")].split("<td>")[1:][column]
+        assert ("Yes" in cell) is (role in permission.roles)
 
 
 @pytest.mark.parametrize(("role", "allowed"), [("owner", True), ("admin", True), ("standard", False), ("agent", False)])
@@ -88,7 +148,7 @@ def test_the_login_leads_to_where_one_wanted_to_go(app: Flask, factory: Factory,
 )
 def test_the_login_never_leads_to_another_site(app: Flask, target: str | None):
     with app.test_request_context():
-        assert safe_next(target) == "/sources/"
+        assert safe_next(target) == "/"
 
 
 def test_a_path_of_this_site_is_kept(app: Flask):

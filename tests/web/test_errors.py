@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import text as sql
 
 from core.db.engine import writing
+from core.services import staff
 from core.services.mainstem import Mainstem
 from core.web import errors
-from core.web.pages import users
 from tests.web.factories import Factory
 from tests.web.helpers import log_in, text
 
@@ -41,10 +41,10 @@ def test_an_unknown_page_shows_no_menu_to_whoever_is_not_logged_in(anonymous: Fl
 def test_a_bug_is_logged_and_its_details_are_kept_from_the_page(
     app: Flask, owner: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    def fail(session: object) -> None:
+    def fail(*given: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(users, "list_users", fail)
+    monkeypatch.setattr(staff, "listing", fail)
     with caplog.at_level(logging.ERROR):
         response = owner.get("/users/")
     assert response.status_code == 500

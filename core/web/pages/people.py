@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from core.services import organizations, overview, people
-from core.web.access import mainstem
+from core.services import curating, organizations, overview, people
+from core.services.errors import ServiceError
+from core.web.access import actor, mainstem, requires
 from core.web.database import session
 from core.web.params import state, uuid
 
@@ -40,4 +42,88 @@ def index() -> ResponseReturnValue:
 def show(id: UUID) -> ResponseReturnValue:
     """Show one person."""
     profile = people.profile(session(), mainstem().host, id, request.args.get("page"))
-    return render_template("people/show.html", profile=profile, person=profile.person)
+    return render_template(
+        "people/show.html",
+        profile=profile,
+        person=profile.person,
+        own_tags=curating.own_tags(session(), id),
+        merges=curating.merges_of(session(), id),
+    )
+
+
+@blueprint.post("/<uuid:id>/archive")
+@requires("people.edit")
+def archive(id: UUID) -> ResponseReturnValue:
+    """Let a person take part in nothing."""
+    return _do(id, lambda: curating.archive(mainstem(), id, actor()), "Archived: you can restore her at any time")
+
+
+@blueprint.post("/<uuid:id>/restore")
+@requires("people.edit")
+def restore(id: UUID) -> ResponseReturnValue:
+    """Let an archived person take part again."""
+    return _do(id, lambda: curating.restore(mainstem(), id, actor()), "Restored")
+
+
+@blueprint.get("/<uuid:id>/delete")
+@requires("people.erase")
+def ask(id: UUID) -> ResponseReturnValue:
+    """Say what deleting means, and ask whether to do it."""
+    person = people.get(session(), id)
+    if person.archived_at is None:
+        abort(409)
+    name = people.display_name(person)
+    return render_template(
+        "ask.html",
+        crumb=(name, url_for("people.show", id=id)),
+        question=f"Delete {name}?",
+        effect="All that is known of this person and all that she did goes, for good. Only hashes of her identifiers "
+        "are kept, so that no sync brings her back. This cannot be undone.",
+        action=request.path,
+        button="Delete for good",
+        icon_name="trash",
+        danger=True,
+    )
+
+
+@blueprint.post("/<uuid:id>/delete")
+@requires("people.erase")
+def erase(id: UUID) -> ResponseReturnValue:
+    """Delete a person for good."""
+    return _do(id, lambda: curating.erase(mainstem(), id, actor()), "Deleted for good", to_list=True)
+
+
+@blueprint.post("/<uuid:id>/tags")
+@requires("people.edit")
+def add_tag(id: UUID) -> ResponseReturnValue:
+    """Tag a person."""
+    return _do(id, lambda: curating.add_tag(mainstem(), id, request.form.get("tag", ""), actor()), "Tagged")
+
+
+@blueprint.post("/<uuid:id>/tags/remove")
+@requires("people.edit")
+def remove_tag(id: UUID) -> ResponseReturnValue:
+    """Take a tag away."""
+    name = request.form.get("tag", "")
+    return _do(id, lambda: curating.remove_tag(mainstem(), id, name, actor()), f"«{name}» was taken away")
+
+
+@blueprint.post("/<uuid:id>/merges/<int:merge_id>/undo")
+@requires("people.edit")
+def undo_merge(id: UUID, merge_id: int) -> ResponseReturnValue:
+    """Take a merge apart."""
+    return _do(
+        id,
+        lambda: curating.undo_merge(mainstem(), id, merge_id, actor()),
+        "The merge is undone: both are here again, and what joined them does not join them any more",
+    )
+
+
+def _do(id: UUID, work: Callable[[], object], done: str, *, to_list: bool = False) -> ResponseReturnValue:
+    try:
+        work()
+    except ServiceError as error:
+        flash(str(error), "danger")
+        return redirect(url_for("people.show", id=id))
+    flash(done, "success")
+    return redirect(url_for("people.index", state="archived") if to_list else url_for("people.show", id=id))

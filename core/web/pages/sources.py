@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
-from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
@@ -13,21 +14,19 @@ from core.contract.errors import SourceError
 from core.db.models import DataSource
 from core.host import PluginError, PluginMissing
 from core.runtime.valkey import ValkeyError
-from core.services import connecting, overview
+from core.services import connecting, consents, drafts, overview, people
+from core.services.counting import numbers_of, series
 from core.services.errors import ServiceError
 from core.services.progress import RunProgress, latest
+from core.services.progress import progress as progress_of
 from core.web.access import actor, mainstem, requires
 from core.web.actions import ACTIONS
+from core.web.csv import as_csv
 from core.web.database import session
+from core.web.steps import OPTIONS, steps_of
 from core.web.wording import config_in_words
 
 blueprint = Blueprint("sources", __name__)
-
-
-@blueprint.get("/")
-def home() -> ResponseReturnValue:
-    """Lead to the first page."""
-    return redirect(url_for("sources.index"))
 
 
 @blueprint.get("/sources/")
@@ -35,7 +34,9 @@ def index() -> ResponseReturnValue:
     """List the data sources."""
     host = mainstem().host
     return render_template(
-        "sources/index.html", summaries=overview.listing(session(), host), plugins=map(host.manifest, host.names())
+        "sources/index.html",
+        summaries=overview.listing(session(), host),
+        drafts=drafts.list_drafts(session().connection()),
     )
 
 
@@ -46,8 +47,8 @@ def show(id: int) -> ResponseReturnValue:
     return _render(
         "sources/overview.html",
         source,
-        counts=overview.counts(session(), mainstem().host, [source])[id],
-        days=overview.activities_by_day(session(), id),
+        counts=(numbers := numbers_of(session(), mainstem().host, [source])[id]),
+        days=series([numbers.activity_days], 14),
         progress=_progress(id),
     )
 
@@ -59,6 +60,41 @@ def progress(id: int) -> ResponseReturnValue:
     response = make_response(render_template("sources/_run.html", source=source, progress=last))
     if last is None or last.finished:
         response.headers["HX-Trigger"] = "run-ended"
+    return response
+
+
+@blueprint.get("/sources/<int:id>/activity")
+def activity(id: int) -> ResponseReturnValue:
+    """Show what it brought of the last days."""
+    source = overview.get(session(), id)
+    events = overview.events(session(), mainstem().host, source, request.args.get("page"))
+    return _render("sources/activity.html", source, events=events)
+
+
+@blueprint.get("/sources/<int:id>/audience")
+def audience(id: int) -> ResponseReturnValue:
+    """Show the people it brought."""
+    source = overview.get(session(), id)
+    query = people.Query(source=id, state="all")
+    numbers = numbers_of(session(), mainstem().host, [source])[id]
+    page = people.table(session(), query, request.args.get("page"))
+    return _render("sources/audience.html", source, page=page, count=numbers.people)
+
+
+@blueprint.get("/sources/<int:id>/runs/<int:run_id>/<any('log.csv', 'log.json'):file>")
+def log(id: int, run_id: int, file: str) -> ResponseReturnValue:
+    """Return what a run did, as a file."""
+    overview.get(session(), id)
+    run = progress_of(mainstem(), run_id)
+    if run.source_id != id:
+        abort(404)
+    rows = overview.log_of(session(), run)
+    if file == "log.json":
+        text, mimetype = json.dumps({**run.summary(), "log": list(rows)}, ensure_ascii=False), "application/json"
+    else:
+        text, mimetype = as_csv(("object", "outcome", "count", "remote_id", "reason"), rows), "text/csv"
+    response = Response(text, mimetype=mimetype)
+    response.headers["Content-Disposition"] = f"attachment; filename=run-{run_id}.{file.partition('.')[2]}"
     return response
 
 
@@ -108,7 +144,15 @@ def ask(id: int, key: str) -> ResponseReturnValue:
         abort(409)
     manifest = overview.manifest_of(mainstem().host, source)
     fields = manifest.credentials().fields if manifest and ACTIONS[key].asks_credentials else {}
-    return render_template("sources/ask.html", source=source, key=key, action=ACTIONS[key], fields=fields)
+    return render_template(
+        "sources/ask.html",
+        source=source,
+        title=overview.title(mainstem().host, source),
+        key=key,
+        action=ACTIONS[key],
+        fields=fields,
+        consent=bool(fields) and consents.offered(mainstem(), source.plugin) != "token",
+    )
 
 
 @blueprint.post("/sources/<int:id>/<any('full-sync', disconnect, reconnect, archive, restore, delete):key>")
@@ -154,6 +198,7 @@ def _render(template: str, source: DataSource, **values: object) -> str:
         source=source,
         title=overview.title(host, source),
         words=config_in_words(source, manifest) if manifest else [],
+        edits=[OPTIONS, *steps_of(manifest)] if manifest else [],
         actions=actions,
         refused_count=overview.refused_count(session(), source.id),
         **values,
