@@ -78,6 +78,7 @@ REQUIRES = [
     "flask-sqlalchemy>=3.1.1",
     "flask-wtf>=1.3",
     "gunicorn>=27",
+    "itsdangerous>=2.2",
     "marshmallow>=4.4,<5",
     "nh3>=0.3.7",
     "orjson>=3.13",
