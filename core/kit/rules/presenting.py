@@ -66,7 +66,7 @@ def fields_shown(trial: Trial) -> None:
     shown = {
         (record.object, key)
         for record in trial.reading.records
-        for values in (record.fields, record.values)
+        for values in (record.fields, record.values, *(activity.attributes for activity in record.activities))
         for key, value in values.items()
         if value not in (None, "", [])
     }
