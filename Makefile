@@ -8,7 +8,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs chromium
+.PHONY: help demo test soak lint bench docs chromium
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf 'make %-6s %s\n' "$$name" "$$text"; done
@@ -18,6 +18,9 @@ demo: $(VENV)/.installed ## try it: sandbox, sync, worker and web admin on this 
 
 test: $(VENV)/.installed-test chromium ## run all tests: both databases, Valkey, workers, browser (ARGS: options of pytest)
 	@$(BIN)/pytest -n logical --maxprocesses 4 --cov --cov-report=term $(ARGS)
+
+soak: $(VENV)/.installed-test ## kill and cut off everything again and again, then prove that nothing was lost (ARGS="--minutes 10 --seed 7")
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 lint: $(VENV)/.installed-test ## check format, style, types, import directions and templates
 	@$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,19 @@ DURABILITY_OFF = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 class PostgresServer:
-    """A PostgreSQL of its own: empty, on a free port of 127.0.0.1, gone with its data after :meth:`stop`."""
+    """A PostgreSQL of its own: empty, on a free port of 127.0.0.1, gone with its data after :meth:`stop`.
 
-    def __init__(self) -> None:
+    Args:
+        settings: Of the server, as ``name=value``; by default it does not care what a crash leaves.
+    """
+
+    def __init__(self, settings: Sequence[str] = DURABILITY_OFF) -> None:
+        self._settings = settings
         # Short: PostgreSQL puts a socket below it, whose path is limited.
         self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self._process: subprocess.Popen[bytes] | None = None
         self._names = itertools.count(1)
+        self._command: list[str] = []
         self._port = 0
 
     def start(self) -> None:
@@ -45,21 +52,35 @@ class PostgresServer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
-        options = ("listen_addresses=127.0.0.1", f"unix_socket_directories={data}", *DURABILITY_OFF)
-        command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(self._port)]
+        options = ("listen_addresses=127.0.0.1", f"unix_socket_directories={data}", *self._settings)
+        self._command = [str(programs / "postgres"), "-D", str(data), "-p", str(self._port)]
         for option in options:
-            command += ["-c", option]
-        with (self._folder / "log").open("wb") as log:
+            self._command += ["-c", option]
+        self.resume()
+
+    def halt(self, crash: bool = False) -> None:
+        """End the server and keep its data; sessions are broken off. After a crash it has to recover."""
+        if self._process:
+            self._process.send_signal(signal.SIGQUIT if crash else signal.SIGINT)
+            self._process.wait()
+
+    def resume(self) -> None:
+        """Start the server on its data, at the same port; returns when it accepts sessions."""
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd="/", **user
+                self._command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+                **_unprivileged(),
             )
         self._wait()
 
     def stop(self) -> None:
         """End the server and remove its data."""
-        if self._process:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait()
+        self.halt()
         shutil.rmtree(self._folder)
 
     def url(self, database: str) -> str:
