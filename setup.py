@@ -152,7 +152,7 @@ METADATA: dict[str, Any] = {
     "extras_require": {"test": TEST},
     "entry_points": {
         "console_scripts": ["mainstem = core.cli:main"],
-        "mainstem.plugins": ["intercom = plugins.intercom:plugin"],
+        "mainstem.plugins": ["intercom = plugins.intercom:plugin", "zendesk = plugins.zendesk:plugin"],
     },
     "cmdclass": {"build_py": BuildWithAssets},
     "zip_safe": False,

@@ -64,5 +64,6 @@ def test_a_missing_file_ends_the_build(monkeypatch, tmp_path):
 
 def test_the_command_and_the_plugins_are_announced():
     announced = {entry.name: entry.value for entry in distribution("mainstem").entry_points}
-    assert announced == {"mainstem": "core.cli:main", "intercom": "plugins.intercom:plugin"}
-    assert "intercom" in entry_points(group="mainstem.plugins").names
+    plugins = {name: f"plugins.{name}:plugin" for name in ("intercom", "zendesk")}
+    assert announced == {"mainstem": "core.cli:main", **plugins}
+    assert plugins.keys() <= entry_points(group="mainstem.plugins").names
