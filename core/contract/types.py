@@ -144,6 +144,8 @@ class Manifest:
         teams: :func:`import_team` gives teams and users.
         deletes: The vendor tells of deleted records.
         selective: The admin may choose records by conditions.
+        past: :func:`plan_sync` heeds :attr:`Scope.past`; otherwise all of an object is read again when activities are
+            to be kept for longer.
         max_accounts: How many data sources of this plugin may exist; None for any number.
         max_parallel: How many partitions may run side by side.
         rate_limit: The vendor's limit, before its headers say otherwise.
@@ -167,6 +169,7 @@ class Manifest:
     teams: bool = False
     deletes: bool = False
     selective: bool = False
+    past: bool = False
     max_accounts: int | None = 1
     max_parallel: int = 4
     rate_limit: RateLimit | None = None
@@ -246,10 +249,14 @@ class Scope:
     Attributes:
         since: For each selected object the moment up to which everything was read before; None reads all of it.
         horizon: Activities before this moment are not wanted; None wants them all.
+        past: For objects of which a longer past is wanted, the moment up to which their activities are missing:
+            beside what ``since`` says, everything must be read that was changed since ``horizon`` and created before
+            this moment. Only with :attr:`Manifest.past`.
     """
 
     since: Mapping[str, datetime | None]
     horizon: datetime | None = None
+    past: Mapping[str, datetime] = field(default_factory=dict)
 
 
 # --- what connecting answers --------------------------------------------------------------------------------------
@@ -511,7 +518,7 @@ class RunSummary:
         source: Id of the data source.
         plugin: Name of the plugin.
         status: How it ended.
-        objects: For each object the counts ``read, created, updated, unchanged, skipped, rejected, merged``.
+        objects: For each object the counts ``read, created, updated, unchanged, skipped, rejected, merged, deleted``.
         requests: Requests sent to the vendor.
         seconds: From start to end.
     """

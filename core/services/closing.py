@@ -3,44 +3,73 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, select
 
+from core.contract.types import Manifest
 from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import Partition as PartitionRow
 from core.db.models import Run
-from core.services.counting import recount
+from core.services.horizons import horizons, longer_past
 from core.services.mainstem import Mainstem
 from core.services.progress import progress
 from core.services.retention import EVERY as SWEEP_EVERY
-from core.services.sources import SOURCE, now_utc, renewed
+from core.services.sources import SOURCE, config_of, now_utc, renewed
 
 RUN, PARTITION = table_of(Run), table_of(PartitionRow)
+
+CHECK_EVERY = timedelta(days=1)
 
 log = logging.getLogger("mainstem.sync")
 
 
-def close(mainstem: Mainstem, run_id: int) -> bool:
+def close(mainstem: Mainstem, run_id: int, token: UUID, report: Mapping[str, Any], requests: int) -> bool:
     """End a run all of whose partitions are finished, and remember what has been read completely.
 
+    Args:
+        mainstem: The system.
+        run_id: The run.
+        token: Of the lease that the caller has on it.
+        report: What was found at its end; see :mod:`core.services.finishing`.
+        requests: How many it took to find that.
+
     Returns:
-        Whether this call ended it; another one may have, or work is left.
+        Whether this call ended it; it may have been stopped meanwhile.
     """
     with writing(mainstem.engine) as connection:
         source, run = _lock(connection, run_id)
         of_run = select(PARTITION).where(PARTITION.c.run_id == run_id).order_by(PARTITION.c.id)
         partitions = connection.execute(of_run).mappings().all()
-        if run["state"] != "running" or any(row["state"] == "ready" for row in partitions):
+        if run["state"] != "running" or run["lease_token"] != token:
             return False
+        told = {"report": dict(report), "requests": RUN.c.requests + requests}
+        connection.execute(RUN.update().where(RUN.c.id == run_id).values(told))
         state, error = _outcome(partitions)
         _end(mainstem, connection, source, run, state, error, _read_completely(run, partitions))
-    recount(mainstem, source["id"])
+        if report.get("reread"):
+            queue(connection, source["id"], "full", report["reread"])
     _tell(mainstem, run_id, source["plugin"])
     return True
+
+
+def queue(connection: Connection, source_id: int, kind: str, objects: Iterable[str] | None = None) -> int:
+    """Queue a run, and return its id.
+
+    Args:
+        connection: A write transaction that holds the data source.
+        source_id: The data source, without an unfinished run.
+        kind: See :class:`core.db.models.Run`.
+        objects: Read these alone; None for all that are selected.
+    """
+    connection.execute(SOURCE.update().where(SOURCE.c.id == source_id).values(next_sync_at=None))
+    scope = {} if objects is None else {"objects": list(objects)}
+    row = {"source_id": source_id, "kind": kind, "state": "queued", "scope": scope, "created_at": now_utc()}
+    return int(connection.execute(RUN.insert().returning(RUN.c.id), row).scalar_one())
 
 
 def give_up(mainstem: Mainstem, run_id: int, token: UUID, error: str) -> None:
@@ -76,8 +105,11 @@ def _end(
     left = {
         key: asked for key, asked in source["renew"].items() if key not in since or key not in _renewed(source, run)
     }
-    later = now + timedelta(minutes=mainstem.host.manifest(source["plugin"]).resync_minutes)
-    if left.keys() - _renewed(source, run):
+    manifest, config = mainstem.host.manifest(source["plugin"]), config_of(mainstem, source)
+    read_from = {**source["read_from"], **_read_from(run, manifest, since)}
+    longer = longer_past(read_from, horizons(config, manifest, now), manifest).keys() - run["scope"].get("past", {})
+    later = None if config.minutes is None else now + timedelta(minutes=config.minutes)
+    if left.keys() - _renewed(source, run) or (longer & since.keys()):
         # It was asked for while this run was at work.
         later = now
     connection.execute(
@@ -86,14 +118,23 @@ def _end(
         .values(
             since={**source["since"], **since},
             renew=left,
+            read_from=read_from,
             next_sync_at=later,
             next_sweep_at=source["next_sweep_at"] or now + SWEEP_EVERY,
+            next_check_at=source["next_check_at"] or now + CHECK_EVERY,
         )
     )
 
 
 def _renewed(source: RowMapping, run: RowMapping) -> frozenset[str]:
     return renewed(source, run["started_at"]) if run["started_at"] else frozenset()
+
+
+def _read_from(run: RowMapping, manifest: Manifest, complete: Container[str]) -> dict[str, str | None]:
+    """Return from when on activities are here, by type, of the objects that were read as far back as is wanted."""
+    scope = run["scope"]
+    read = {key for key in (*scope.get("whole", ()), *scope.get("past", ())) if key in complete}
+    return {spec.key: scope["horizons"][spec.key] for spec in manifest.activities if spec.object in read}
 
 
 def _tell(mainstem: Mainstem, run_id: int, plugin: str) -> None:

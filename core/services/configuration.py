@@ -82,6 +82,13 @@ class _Retention(_Section):
     )
 
 
+_minutes = validate.Range(min=5, max=43_200, error="must be between 5 and 43200, or null for never")
+
+
+class _Schedule(_Section):
+    minutes = fields.Integer(strict=True, allow_none=True, validate=_minutes)
+
+
 class _Selection(_Section):
     people = fields.Dict(fields.String(), allow_none=True, load_default=None)
     organizations = fields.Dict(fields.String(), allow_none=True, load_default=None)
@@ -108,6 +115,7 @@ class _Config(_Section):
     retention = fields.Nested(_Retention, load_default=lambda: _Retention().load({}))
     selection = fields.Nested(_Selection, load_default=lambda: _Selection().load({}))
     merge = fields.Nested(_Merge, load_default=lambda: _Merge().load({}))
+    schedule = fields.Nested(_Schedule, load_default=lambda: _Schedule().load({}))
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,7 @@ class SourceConfig:
         roles: By remote id of a user, then under ``"default"``.
         days: How long activities are kept; None for ever.
         activity_days: The same by type of activity.
+        minutes: How often changes are fetched; None for never by itself.
         strategy: Whose value stands.
         existing_only: Never make a new person or organization.
         matching: The admin's merge keys by kind; a kind that is absent follows the plugin.
@@ -145,6 +154,7 @@ class SourceConfig:
     roles: Mapping[str, str]
     days: int | None
     activity_days: Mapping[str, int | None]
+    minutes: int | None
     strategy: Strategy
     existing_only: bool
     matching: Mapping[Entity, MergePolicy]
@@ -193,6 +203,7 @@ def _build(data: Mapping[str, Any], manifest: Manifest) -> SourceConfig:
         roles=data["teams"]["roles"],
         days=retention.get("days", manifest.retention_days),
         activity_days=retention["activities"],
+        minutes=data["schedule"].get("minutes", manifest.resync_minutes),
         strategy=merge["strategy"],
         existing_only=merge["existing_only"],
         matching={

@@ -34,8 +34,9 @@ from core.services.accounts import CountingSession, account_of
 from core.services.leases import claim, heartbeat, lease_end, release
 from core.services.mainstem import Mainstem
 from core.services.policies import policy_of
-from core.services.recovery import pause, wait_seconds
-from core.services.sources import config_of, get_source, now_utc, renewed
+from core.services.recovery import needing_plugin, pause, wait_seconds
+from core.services.sources import config_of, get_source, now_utc
+from core.services.vanished import note_seen
 
 PARTITION, RUN = table_of(PartitionRow), table_of(Run)
 ATTEMPTS = 10
@@ -71,26 +72,14 @@ def advance(
     Raises:
         sqlalchemy.exc.OperationalError: The database is out of reach; the work can be taken up again later.
     """
-    with mainstem.engine.connect() as connection:
-        run = connection.execute(select(RUN).where(RUN.c.id == run_id)).mappings().one()
-        if run["state"] != "running":
-            return False
-        source = get_source(connection, run["source_id"])
-        config = config_of(mainstem, source)
-        anew = renewed(source, run["started_at"])
-        account = account_of(mainstem, source, config, anew)
-        policy = policy_of(
-            mainstem,
-            connection,
-            source,
-            config,
-            account,
-            now_utc(),
-            historical=run["kind"] != "incremental",
-            historical_before={key: _known_until(source, run, key) for key in anew},
-        )
-    reader = _Reader(mainstem, run_id, source, account, policy, seconds, on_page)
-    limit = policy.manifest.max_parallel
+    reader: _Reader | None = None
+    with needing_plugin(mainstem, run_id):
+        reader = _reader(mainstem, run_id, seconds, on_page)
+    return reader is not None and _advance(mainstem, reader, threads)
+
+
+def _advance(mainstem: Mainstem, reader: _Reader, threads: int | None) -> bool:
+    limit = reader.policy.manifest.max_parallel
     count = max(1, min(threads or limit, limit))
     with heartbeat(mainstem, PARTITION, reader.token), ThreadPoolExecutor(count) as pool:
         workers = [pool.submit(reader.work) for _ in range(count)]
@@ -102,6 +91,31 @@ def advance(
             reader.stop()
     reader.count_requests()
     return reader.work_left
+
+
+def _reader(
+    mainstem: Mainstem, run_id: int, seconds: float | None, on_page: Callable[[], None] | None
+) -> _Reader | None:
+    """Return who reads a run, or None if that is not to be read now."""
+    with mainstem.engine.connect() as connection:
+        run = connection.execute(select(RUN).where(RUN.c.id == run_id)).mappings().one()
+        if run["state"] != "running":
+            return None
+        source = get_source(connection, run["source_id"])
+        config = config_of(mainstem, source)
+        anew = run["scope"]["anew"]
+        account = account_of(mainstem, source, config, anew)
+        policy = policy_of(
+            mainstem,
+            connection,
+            source,
+            config,
+            account,
+            now_utc(),
+            historical=run["kind"] in ("initial", "full"),
+            historical_before={key: _known_until(source, run, key) for key in {*anew, *run["scope"]["past"]}},
+        )
+    return _Reader(mainstem, run, source, account, policy, seconds, on_page)
 
 
 def _known_until(source: RowMapping, run: RowMapping, object: str) -> datetime:
@@ -117,7 +131,7 @@ class _Reader:
     def __init__(
         self,
         mainstem: Mainstem,
-        run_id: int,
+        run: RowMapping,
         source: RowMapping,
         account: Account,
         policy: Policy,
@@ -125,10 +139,11 @@ class _Reader:
         on_page: Callable[[], None] | None,
     ) -> None:
         self._mainstem = mainstem
-        self._run_id = run_id
+        self._run_id = run["id"]
+        self._is_full = run["kind"] == "full"
         self._source = source
         self._account = account
-        self._policy = policy
+        self.policy = policy
         self._shaper = Shaper(policy)
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._on_page = on_page or (lambda: None)
@@ -149,12 +164,15 @@ class _Reader:
         """
         again_at: datetime | None = None
         while not self._must_stop():
-            row = claim(self._mainstem, self._run_id, self.token, self._policy.manifest.max_parallel)
+            row = claim(self._mainstem, self._run_id, self.token, self.policy.manifest.max_parallel)
             if row is not None:
                 with self._counted():
                     again_at = self._read_to_end(row)
-            elif again_at is None or again_at < now_utc() or not self._reading:
+            elif again_at is None or not self._reading:
                 return
+            elif again_at <= now_utc():
+                # It may have become due since the claim: one more look.
+                again_at = None
             else:
                 self._stopped.wait(min((again_at - now_utc()).total_seconds(), _LOOK_SECONDS))
 
@@ -216,7 +234,7 @@ class _Reader:
         return plugin.sync(account=self._account, partition=partition, cursor=cursor)
 
     def _write(self, progress: dict[str, Any], page: Page, *, release: bool) -> None:
-        policy = replace(self._policy, now=now_utc(), run_id=self._run_id)
+        policy = replace(self.policy, now=now_utc(), run_id=self._run_id)
         progress["requests"] += self._take_requests()
         progress["pages"] += 1
         progress["expected"] = page.expected if page.expected is not None else progress["expected"]
@@ -245,6 +263,8 @@ class _Reader:
             )
             if written.rowcount != 1:
                 raise LeaseLost
+            if self._is_full:
+                note_seen(connection, self._run_id, self._source["id"], page)
 
         counts = apply_page(self._mainstem.engine, page, self._shaper, policy, checkpoint)
         progress["counts"] = summed((progress["counts"], counts))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from core.contract.errors import Reauthorise, Retry, SourceError
@@ -22,11 +22,12 @@ from core.services.accounts import CountingSession, account_of
 from core.services.closing import give_up
 from core.services.configuration import SourceConfig
 from core.services.fields import schema_of, store_schema
+from core.services.horizons import as_stored, horizons, longer_past
 from core.services.invitations import invite_imported
 from core.services.leases import heartbeat, is_due, is_free, lease_end
 from core.services.mainstem import Mainstem
 from core.services.policies import horizon
-from core.services.recovery import pause, wait_seconds
+from core.services.recovery import needing_plugin, pause, wait_seconds
 from core.services.rosters import store_roster
 from core.services.sources import config_of, get_source, now_utc, renewed
 
@@ -48,9 +49,9 @@ def plan(mainstem: Mainstem, run_id: int) -> bool:
         return False
     run, source = claimed
     try:
-        with heartbeat(mainstem, RUN, token):
+        with heartbeat(mainstem, RUN, token), needing_plugin(mainstem, run_id):
             found = _ask(mainstem, run, source, now)
-        return _store(mainstem, run, token, found, now)
+            return _store(mainstem, run, token, found, now)
     except SourceError as error:
         _recover(mainstem, run, source, token, error)
     except (OperationalError, InterfaceError):
@@ -82,19 +83,21 @@ class _Found:
     schema: Sequence[FieldSpec]
     roster: Roster
     partitions: Sequence[Partition]
+    scope: Mapping[str, Any]
     requests: int
 
 
 def _ask(mainstem: Mainstem, run: RowMapping, source: RowMapping, now: datetime) -> _Found:
     config = config_of(mainstem, source)
-    account = account_of(mainstem, source, config)
+    scope, stored = _scope(mainstem, source, run, config, now)
+    account = account_of(mainstem, source, replace(config, objects={key: config.objects[key] for key in scope.since}))
     plugin = mainstem.host.source(account.plugin)
     roster = Roster()
     if mainstem.host.manifest(account.plugin).teams:
         roster = plugin.import_team(account=account)
     schema = schema_of(mainstem, account)
-    partitions = plugin.plan_sync(account=account, scope=_scope(source, run, config, now))
-    return _Found(config, schema, roster, partitions, _requests(account))
+    partitions = [part for part in plugin.plan_sync(account=account, scope=scope) if part.object in scope.since]
+    return _Found(config, schema, roster, partitions, stored, _requests(account))
 
 
 def _requests(account: Account) -> int:
@@ -102,11 +105,43 @@ def _requests(account: Account) -> int:
     return account.http.take_count()
 
 
-def _scope(source: RowMapping, run: RowMapping, config: SourceConfig, now: datetime) -> Scope:
-    anew = config.objects if run["kind"] == "full" else renewed(source, now)
-    read = {key: moment for key, moment in source["since"].items() if key not in anew}
-    since = {key: datetime.fromisoformat(read[key]) if key in read else None for key in config.objects}
-    return Scope(since, horizon(config, now))
+def _scope(
+    mainstem: Mainstem, source: RowMapping, run: RowMapping, config: SourceConfig, now: datetime
+) -> tuple[Scope, Mapping[str, Any]]:
+    """Return what the run must read, and what is kept of that with it.
+
+    ``run.scope`` holds ``objects`` if it is limited to some; ``whole``, those that are read from the beginning;
+    ``anew``, those of them of which nothing counts as known; ``past``, those of which a longer past is read; and
+    ``horizons``, the moment by type of activity before which none is wanted.
+    """
+    manifest = mainstem.host.manifest(source["plugin"])
+    objects = [key for key in config.objects if key in run["scope"].get("objects", config.objects)]
+    anew = set(objects) if run["kind"] == "full" else renewed(source, now).intersection(objects)
+    wanted = horizons(config, manifest, now)
+    past = longer_past(source["read_from"], wanted, manifest)
+    past = {key: past[key] for key in objects if key in past and key in source["since"] and key not in anew}
+    if not manifest.past:
+        anew, past = anew.union(past), {}
+    read = {key: datetime.fromisoformat(moment) for key, moment in source["since"].items() if key not in anew}
+    if run["kind"] == "reconciliation" and (before := _reconciled_at(mainstem, source["id"])):
+        read = {key: min(moment, before) for key, moment in read.items()}
+    since = {key: read.get(key) for key in objects}
+    stored = {
+        **run["scope"],
+        "whole": [key for key in objects if since[key] is None],
+        "anew": sorted(anew),
+        "past": {key: until.isoformat() for key, until in past.items()},
+        "horizons": as_stored(wanted),
+    }
+    return Scope(since, horizon(config, now), past), stored
+
+
+def _reconciled_at(mainstem: Mainstem, source_id: int) -> datetime | None:
+    """Return when the last reconciliation began: what it saw need not be looked at again."""
+    done = (RUN.c.source_id == source_id, RUN.c.kind == "reconciliation", RUN.c.state.in_(("succeeded", "partial")))
+    with mainstem.engine.connect() as connection:
+        began: datetime | None = connection.scalar(select(func.max(RUN.c.started_at)).where(*done))
+    return began
 
 
 def _store(mainstem: Mainstem, run: RowMapping, token: UUID, found: _Found, now: datetime) -> bool:
@@ -118,6 +153,7 @@ def _store(mainstem: Mainstem, run: RowMapping, token: UUID, found: _Found, now:
             .values(
                 state="running",
                 started_at=now,
+                scope=found.scope,
                 requests=RUN.c.requests + found.requests,
                 lease_token=None,
                 lease_until=None,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, select
 
 from core.contract.errors import Retry
 from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import Run
+from core.host import PluginMissing
 from core.services.mainstem import Mainstem
 from core.services.sources import SOURCE
 
@@ -39,6 +42,18 @@ def needs_attention(mainstem: Mainstem, source_id: int, error: str, connected_at
         theirs.append(SOURCE.c.connected_at == connected_at)
     with writing(mainstem.engine) as connection:
         connection.execute(SOURCE.update().where(*theirs).values(state="needs_attention", error=error))
+
+
+@contextmanager
+def needing_plugin(mainstem: Mainstem, run_id: int) -> Iterator[None]:
+    """Pause a run whose plugin turns out to be gone inside the block, which ends there."""
+    try:
+        yield
+    except PluginMissing as error:
+        with mainstem.engine.connect() as connection:
+            run_of = select(RUN.c.source_id).where(RUN.c.id == run_id).scalar_subquery()
+            source = connection.execute(select(SOURCE).where(SOURCE.c.id == run_of)).mappings().one()
+        pause(mainstem, source, run_id, f"Its plugin is missing ({error}): install it, then reconnect")
 
 
 def pause(mainstem: Mainstem, source: RowMapping, run_id: int, error: str) -> None:

@@ -21,6 +21,7 @@ from core.db.engine import writing
 from core.db.models import Activity, ActivityPast, Participant
 from core.host import PluginMissing
 from core.services.configuration import SourceConfig
+from core.services.horizons import kept_since
 from core.services.mainstem import Mainstem
 from core.services.sources import SOURCE, config_of, get_source, now_utc
 
@@ -103,12 +104,6 @@ def _sweep(connection: Connection, source_id: int, config: SourceConfig, now: da
     stored = {key: [[a.isoformat(), b.isoformat()] for a, b in spans] for key, spans in swept.items()}
     connection.execute(SOURCE.update().where(SOURCE.c.id == source_id).values(swept=stored))
     return full
-
-
-def kept_since(config: SourceConfig, type: str | None, now: datetime) -> datetime | None:
-    """Return the moment before which activities of a type are not kept; None when all are."""
-    days = config.activity_days.get(type, config.days) if type else config.days
-    return None if days is None else now - timedelta(days=days)
 
 
 def _is_due(config: SourceConfig, now: datetime) -> ColumnElement[bool]:

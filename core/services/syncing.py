@@ -11,8 +11,9 @@ from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import Partition as PartitionRow
 from core.db.models import Run
-from core.services.closing import close
+from core.services.closing import CHECK_EVERY, queue
 from core.services.errors import Conflict
+from core.services.finishing import finish
 from core.services.mainstem import Mainstem
 from core.services.partitions import advance
 from core.services.planning import plan
@@ -26,13 +27,15 @@ UNFINISHED = ("queued", "running", "paused")
 _SHORTEST_NAP, _LONGEST_NAP = 0.05, 5.0
 
 
-def start(mainstem: Mainstem, source_id: int, full: bool = False) -> int:
+def start(mainstem: Mainstem, source_id: int, full: bool = False, *, reconcile: bool = False) -> int:
     """Begin a run; it is planned and read by whoever comes first.
 
     Args:
         mainstem: The system.
         source_id: A connected data source.
         full: Read everything again, not only what changed.
+        reconcile: Look again at what changed since this was done last, compare with the vendor's counts, and report
+            what had been missed.
 
     Returns:
         The id of the run; of the unfinished one, if there is one.
@@ -44,14 +47,16 @@ def start(mainstem: Mainstem, source_id: int, full: bool = False) -> int:
         source = get_source(connection, source_id, lock=True)
         if source["state"] != "connected":
             raise Conflict(f"{described(source)}: reconnect it first")
-        connection.execute(SOURCE.update().where(SOURCE.c.id == source_id).values(next_sync_at=None))
         unfinished = select(RUN.c.id).where(RUN.c.source_id == source_id, RUN.c.state.in_(UNFINISHED))
         running = connection.scalar(unfinished)
         if running is not None:
+            connection.execute(SOURCE.update().where(SOURCE.c.id == source_id).values(next_sync_at=None))
             return int(running)
-        kind = "full" if full else ("incremental" if source["since"] else "initial")
-        row = {"source_id": source_id, "kind": kind, "state": "queued", "scope": {}, "created_at": now_utc()}
-        return int(connection.execute(RUN.insert().returning(RUN.c.id), row).scalar_one())
+        if reconcile:
+            later = SOURCE.update().where(SOURCE.c.id == source_id).values(next_check_at=now_utc() + CHECK_EVERY)
+            connection.execute(later)
+        lesser = "reconciliation" if reconcile else "incremental"
+        return queue(connection, source_id, "full" if full else (lesser if source["since"] else "initial"))
 
 
 def run_inline(mainstem: Mainstem, run_id: int, on_progress: Callable[[], None] | None = None) -> None:
@@ -64,7 +69,7 @@ def run_inline(mainstem: Mainstem, run_id: int, on_progress: Callable[[], None] 
             plan(mainstem, run_id)
         else:
             advance(mainstem, run_id, on_page=on_progress)
-        if not close(mainstem, run_id):
+        if not finish(mainstem, run_id):
             _nap_until_due(mainstem, run_id)
 
 

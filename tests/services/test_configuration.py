@@ -116,7 +116,7 @@ WRONG: list[tuple[Any, str, str]] = [
     (
         {"nmae": "x"},
         "nmae",
-        "unknown key; allowed: name, credentials, options, objects, teams, retention, selection, merge",
+        "unknown key; allowed: name, credentials, options, objects, teams, retention, selection, merge, schedule",
     ),
     ({"name": ""}, "name", "must have 1 to 100 characters"),
     ({"name": "x" * 101}, "name", "must have 1 to 100 characters"),

@@ -28,8 +28,8 @@ from core.db.models import DataSource, Run
 from core.db.models import Partition as PartitionRow
 from core.host import Host
 from core.services import leases, partitions, syncing
-from core.services.closing import close
 from core.services.connecting import archive, connect, delete, disconnect, reconnect
+from core.services.finishing import finish
 from core.services.leases import claim
 from core.services.mainstem import Mainstem
 from core.services.partitions import advance
@@ -101,7 +101,7 @@ def test_a_lapsed_lease_is_taken_over_and_the_late_one_writes_nothing(
         late.result()
     assert rows(other.engine, PartitionRow) == [done]
     assert [vendor.asked()["user", n] for n in range(2)] == [1, 2]
-    assert close(other, run_id)
+    assert finish(other, run_id)
     assert counts(syncing.progress(other, run_id))["user"] == {"read": 6, "created": 6}
 
 
@@ -190,9 +190,9 @@ def test_time_up_leaves_the_rest_at_the_cursor(
     (row,) = rows(mainstem.engine, PartitionRow)
     assert (row["state"], row["lease_token"], row["lease_until"]) == ("ready", None, None)
     assert (row["pages"], row["cursor"]["page"]) == (2, 2)
-    assert not close(mainstem, run_id)
+    assert not finish(mainstem, run_id)
     assert not advance(other, run_id)
-    assert close(other, run_id)
+    assert finish(other, run_id)
     assert vendor.asked() == {("user", n): 1 for n in range(3)}
     assert not advance(other, run_id)
 
@@ -273,7 +273,7 @@ def test_two_processes_share_a_run_and_its_limit(mainstem: Mainstem, other: Main
     run_id = planned(first, source)
 
     def work(system: Mainstem) -> None:
-        while not close(system, run_id) and syncing.progress(system, run_id).state == "running":
+        while not finish(system, run_id) and syncing.progress(system, run_id).state == "running":
             advance(system, run_id)
 
     at_once(lambda: work(first), lambda: work(second))
@@ -366,7 +366,7 @@ def test_of_two_who_end_a_run_one_tells(mainstem: Mainstem, other: Mainstem, sou
     vendor.data = {"user": [user(1)]}
     run_id = planned(mainstem, source)
     advance(mainstem, run_id)
-    assert sorted(at_once(lambda: close(mainstem, run_id), lambda: close(other, run_id))) == [False, True]
+    assert sorted(at_once(lambda: finish(mainstem, run_id), lambda: finish(other, run_id))) == [False, True]
     assert len(vendor.finished) == 1
 
 
@@ -376,7 +376,7 @@ def test_ending_and_disconnecting_do_not_wait_for_each_other(
     for _ in range(10):
         reconnect(mainstem, source, "ann")
         run_id = planned(mainstem, source)
-        at_once(partial(close, mainstem, run_id), partial(disconnect, other, source, "ann"))
+        at_once(partial(finish, mainstem, run_id), partial(disconnect, other, source, "ann"))
         run = rows(mainstem.engine, Run, RUN.c.id == run_id)[0]
         assert run["state"] in ("succeeded", "cancelled")
         assert rows(mainstem.engine, DataSource)[0]["state"] == "disconnected"
@@ -426,7 +426,7 @@ def test_a_data_source_deleted_while_it_is_read_stays_so(
         gate.open()
         late.result()
     assert emails(other.engine) == there
-    assert not close(mainstem, run_id)
+    assert not finish(mainstem, run_id)
     assert not plan(mainstem, run_id)
     assert not advance(mainstem, run_id)
     again = connect(other, "acme", CONFIG, "ann")

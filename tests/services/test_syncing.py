@@ -28,7 +28,7 @@ from core.services.sources import list_sources, now_utc
 from tests.services.conftest import CONFIG, counts, emails, rows, run
 from tests.services.vendor import Vendor, chat, firm, user
 
-OURS = ("run", "partition", "data_source", "field", "user", "team", "team_member", "audit_entry")
+OURS = ("run", "partition", "data_source", "field", "user", "team", "team_member", "audit_entry", "seen")
 
 
 def customer_writes(statements: Sequence[str]) -> list[str]:
