@@ -19,7 +19,7 @@ from core.services.horizons import horizons, longer_past
 from core.services.mainstem import Mainstem
 from core.services.progress import progress
 from core.services.retention import EVERY as SWEEP_EVERY
-from core.services.sources import SOURCE, config_of, now_utc, renewed
+from core.services.sources import SOURCE, config_of, now_utc, renewed, schedule
 
 RUN, PARTITION = table_of(Run), table_of(PartitionRow)
 
@@ -108,7 +108,7 @@ def _end(
     manifest, config = mainstem.host.manifest(source["plugin"]), config_of(mainstem, source)
     read_from = {**source["read_from"], **_read_from(run, manifest, since)}
     longer = longer_past(read_from, horizons(config, manifest, now), manifest).keys() - run["scope"].get("past", {})
-    later = None if config.minutes is None else now + timedelta(minutes=config.minutes)
+    later = schedule(mainstem, source, now)
     if left.keys() - _renewed(source, run) or (longer & since.keys()):
         # It was asked for while this run was at work.
         later = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
@@ -57,6 +57,12 @@ def config_of(mainstem: Mainstem, source: RowMapping) -> SourceConfig:
     """Return the configuration of a data source."""
     config, _ = read_config(source["config"], mainstem.host.manifest(source["plugin"]))
     return config
+
+
+def schedule(mainstem: Mainstem, source: RowMapping, now: datetime) -> datetime | None:
+    """Return when the next sync of a data source is due after one that ended at ``now``; None for never by itself."""
+    minutes = config_of(mainstem, source).minutes
+    return None if minutes is None else now + timedelta(minutes=minutes)
 
 
 def audit(connection: Connection, actor: str, action: str, target: str, **detail: Any) -> None:
