@@ -226,10 +226,11 @@ def _changes(
     before: Row[Any] | None, after: Row[Any], labels: Mapping[str, tuple[str, str]], kind: str
 ) -> list[Change]:
     then, now = _values(before, kind), _values(after, kind)
+    nothing: tuple[Any, ...] = (None, "", [])
     return [
         Change(*labels.get(key, (key, "text")), then.get(key), now.get(key))
         for key in {**then, **now}
-        if then.get(key) != now.get(key)
+        if then.get(key) != now.get(key) and not (then.get(key) in nothing and now.get(key) in nothing)
     ]
 
 

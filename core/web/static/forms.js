@@ -2,6 +2,8 @@
 (() => {
   for (const part of document.querySelectorAll(".only-script:not(#nothing-found)")) part.hidden = false;
 
+  document.querySelector("[aria-current=step]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   const fieldsOf = (section) => [...section.querySelectorAll("tbody input[type=checkbox]")];
 
   const count = (section) => {
