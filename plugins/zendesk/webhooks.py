@@ -20,7 +20,7 @@ from plugins.zendesk.fetching import fetch
 
 TOPIC = re.compile(r"zen:event-type[:/](user|organization|ticket|article)\.(\w+)")
 SUBJECT = re.compile(r"zen:\w+:(\d+)")
-ROSTER = frozenset({"role_changed", "group_membership_created", "group_membership_deleted", "name_changed"})
+ROSTER = frozenset({"role_changed", "group_membership_created", "group_membership_deleted"})
 
 
 def verify(request: WebhookRequest, environment: Mapping[str, str]) -> Delivery:

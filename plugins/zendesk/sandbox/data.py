@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from core.contract.types import SandboxOptions
 
 SUBDOMAIN = "acme"
-BORN = 1_700_000_000
+DAY, DAYS = 86_400, 60
+"""Everything was made in so many days before the last midnight."""
 FIRST_USER, FIRST_AGENT, FIRST_FIELD = 1_000_000, 900_000, 500_000
 AGENTS, GROUPS = 5, 3
 FIRST = "Ada Bo Cleo Dan Edda Finn Gül Hugo Ines Jan Kim Lea Mia Noah Olu Pia Rui Sol Tom Uma Vera Wim Yara Zoë".split()
@@ -37,6 +39,8 @@ class Data:
     def __init__(self, options: SandboxOptions) -> None:
         self._dice = random.Random(options.seed)  # noqa: S311
         self._ties = options.ties
+        self.midnight = int(time.time()) // DAY * DAY
+        self.born = self.midnight - DAYS * DAY
         self.rows: dict[str, dict[int, Row]] = {}
         self.audits: dict[int, list[Row]] = {}
         self._changes = 0
@@ -61,14 +65,15 @@ class Data:
 
     def _add(self, kind: str, first: int, rows: list[Row]) -> None:
         kept = self.rows.setdefault(kind, {})
+        step = 0 if self._ties else (DAYS - 1) * DAY // max(1, len(rows))
         for number, row in enumerate(rows):
-            at = stamp(BORN if self._ties else BORN + number * 60)
+            at = stamp(self.born + number * step)
             kept[first + number] = {"id": first + number, "created_at": at, "updated_at": at, **row}
 
     def change(self) -> Iterator[tuple[str, str]]:
         """Change, make and delete something; yield topic and subject of what Zendesk tells of it."""
         self._changes += 1
-        at = stamp(BORN + 10**7 + self._changes)
+        at = stamp(self.midnight + self._changes)
         users, tickets = self.rows["users"], self.rows["tickets"]
         first, second = [key for key, row in users.items() if row["role"] == "end-user" and row["active"]][:2]
         users[first] |= {"name": f"Renamed {self._changes}", "updated_at": at}
@@ -102,7 +107,7 @@ class Data:
             "name": f"{first} {last}", "email": f"zd{number}@example.com", "phone": f"+4930{1_000_000 + number}",
             "external_id": f"acme-{number}", "role": "end-user", "active": True, "alias": first, "details": "Likes tea",
             "notes": "Met at the fair" if number % 3 == 0 else "", "locale": "en-US", "time_zone": "Berlin",
-            "suspended": False, "verified": number % 5 > 0, "last_login_at": stamp(BORN + number), "tags": tags,
+            "suspended": False, "verified": number % 5 > 0, "last_login_at": stamp(self.born + number), "tags": tags,
             "organization_id": 700_000 + number % organizations if number % 4 else None,
             "photo": {"content_url": f"https://acme.zendesk.com/photos/{number}.png"} if number % 6 == 0 else None,
             "user_fields": values,
@@ -129,7 +134,7 @@ class Data:
     def _ticket(self, number: int, people: int) -> Row:
         values = ("team", number, "2.5", True, "2026-05-01", ["news"])
         return {
-            "subject": self._dice.choice(SUBJECTS), "requester_id": FIRST_USER + number * 8 % people,
+            "subject": self._dice.choice(SUBJECTS), "requester_id": FIRST_USER + number % people,
             "organization_id": 700_000 + number % 2, "assignee_id": FIRST_AGENT + number % AGENTS,
             "group_id": 800_000 + number % GROUPS, "status": "open", "priority": "normal", "type": "question",
             "tags": ["billing"], "via": {"channel": "web" if number % 2 else "email"},
