@@ -107,7 +107,8 @@ def _end(
     }
     manifest, config = mainstem.host.manifest(source["plugin"]), config_of(mainstem, source)
     read_from = {**source["read_from"], **_read_from(run, manifest, since)}
-    longer = longer_past(read_from, horizons(config, manifest, now), manifest).keys() - run["scope"].get("past", {})
+    longer = set(longer_past(read_from, horizons(config, manifest, now), manifest))
+    longer -= {*run["scope"].get("past", ()), *run["scope"].get("anew", ())}
     later = schedule(mainstem, source, now)
     if left.keys() - _renewed(source, run) or (longer & since.keys()):
         # It was asked for while this run was at work.

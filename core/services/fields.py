@@ -75,10 +75,12 @@ def stored_schema(connection: Connection, source_id: int, *, retired: bool = Fal
     ]
 
 
-def new_fields(connection: Connection, source_id: int, since: datetime) -> frozenset[tuple[str, str]]:
-    """Return object and key of the fields that the vendor listed for the first time after ``since``."""
-    rows = select(FIELD.c.object, FIELD.c.key).where(FIELD.c.source_id == source_id, FIELD.c.first_seen_at > since)
-    return frozenset((row.object, row.key) for row in connection.execute(rows))
+def new_fields(connection: Connection, source_id: int) -> frozenset[tuple[str, str]]:
+    """Return object and key of the fields that the vendor lists since the admin chose fields last."""
+    theirs = (FIELD.c.source_id == source_id, FIELD.c.is_new, FIELD.c.retired_at.is_(None))
+    return frozenset(
+        (row.object, row.key) for row in connection.execute(select(FIELD.c.object, FIELD.c.key).where(*theirs))
+    )
 
 
 def store_schema(
@@ -93,6 +95,8 @@ def store_schema(
         objects: The selected objects with the selected fields.
         now: The present moment.
     """
+    stored = select(FIELD.c.object, FIELD.c.key).where(FIELD.c.source_id == source_id)
+    known = {(row.object, row.key) for row in connection.execute(stored)}
     rows = {
         (spec.object, spec.key): {
             "source_id": source_id,
@@ -105,6 +109,7 @@ def store_schema(
             "options": list(spec.options),
             "sample": spec.sample,
             "selected": spec.object in objects and _is_chosen(spec, objects[spec.object]),
+            "is_new": bool(known) and (spec.object, spec.key) not in known,
             "position": position,
             "first_seen_at": now,
             "retired_at": None,
@@ -116,12 +121,12 @@ def store_schema(
         # A plugin may give samples on connecting alone: the one that is known stays.
         told = [row for row in ordered if (row["sample"] is not None) is bool(sample)]
         upsert(connection, FIELD, told, update=(*_DESCRIBED, *sample), key=("source_id", "object", "key"))
-    stored = connection.execute(
+    present = connection.execute(
         select(FIELD.c.id, FIELD.c.object, FIELD.c.key).where(
             FIELD.c.source_id == source_id, FIELD.c.retired_at.is_(None)
         )
     )
-    gone = [row.id for row in stored if (row.object, row.key) not in rows]
+    gone = [row.id for row in present if (row.object, row.key) not in rows]
     if gone:
         connection.execute(FIELD.update().where(FIELD.c.id.in_(gone)).values(retired_at=now))
 

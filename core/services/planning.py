@@ -120,8 +120,9 @@ def _scope(
     wanted = horizons(config, manifest, now)
     past = longer_past(source["read_from"], wanted, manifest)
     past = {key: past[key] for key in objects if key in past and key in source["since"] and key not in anew}
-    if not manifest.past:
-        anew, past = anew.union(past), {}
+    # Persons and others are not told apart by when they did something: all of them are read anew.
+    plain = {key for key in past if not manifest.past or manifest.object(key).kind != "activity"}
+    anew, past = anew | plain, {key: until for key, until in past.items() if key not in plain}
     read = {key: datetime.fromisoformat(moment) for key, moment in source["since"].items() if key not in anew}
     if run["kind"] == "reconciliation" and (before := _reconciled_at(mainstem, source["id"])):
         read = {key: min(moment, before) for key, moment in read.items()}

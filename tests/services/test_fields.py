@@ -63,6 +63,7 @@ def test_a_field_is_stored_as_it_is_described(mainstem: Mainstem, source: int):
         "options": ["free", "pro"],
         "sample": "pro",
         "selected": True,
+        "is_new": False,
         "position": 1,
         "first_seen_at": now,
         "retired_at": None,

@@ -48,7 +48,7 @@ def _setup(source: RowMapping, key: str) -> Setup:
     account = account_of(mainstem(), source, config)
     with mainstem().engine.connect() as connection:
         schema = stored_schema(connection, source["id"])
-        new = new_fields(connection, source["id"], source["connected_at"] or source["created_at"])
+        new = new_fields(connection, source["id"])
     roster, problem = Roster(), None
     if key == "teams":
         try:
