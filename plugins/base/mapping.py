@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from logging import Logger
 from typing import Any
 
 from marshmallow import ValidationError
@@ -61,6 +62,24 @@ def own_id(payload: JSON) -> str:
     if found is None:
         raise KeyError("id")
     return found
+
+
+def identified(payloads: Iterable[Any], log: Logger) -> list[dict[str, Any]]:
+    """Return the payloads that are objects with an id; the others are logged and left out.
+
+    For small listings that are read whole, such as teams, where one bad row must not cost all the others. Records go
+    through :func:`map_each`, which keeps what it refuses.
+    """
+    sound = []
+    for payload in payloads:
+        try:
+            own_id(payload)
+        except (KeyError, ValueError, TypeError):
+            # Its values may be personal: only what it is made of is told.
+            log.warning("a row without an id is left out: %s", list(payload) if isinstance(payload, dict) else payload)
+        else:
+            sound.append(payload)
+    return sound
 
 
 def moment(value: Any, name: str = "time") -> datetime | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core.contract.errors import Refused
-from core.contract.types import Account, Roster, Team, TeamUser
+from core.contract.types import JSON, Account, Roster, Team, TeamUser
 from plugins.base.lookup import Lookup
-from plugins.base.mapping import own_id, text
+from plugins.base.mapping import identified, own_id, text
 from plugins.base.pages import dig
 from plugins.intercom.client import IntercomClient, listed
 
@@ -16,18 +16,20 @@ from plugins.intercom.client import IntercomClient, listed
 def read_roster(account: Account) -> Roster:
     """Read all admins and teams. Whoever left is missing here, though old conversations still name them."""
     client = IntercomClient(account)
-    admins = listed(client.get("/admins"), "admins", "data")
-    teams = listed(client.get("/teams"), "teams", "data")
-    members: dict[str, dict[str, None]] = {
-        own_id(team): dict.fromkeys(str(admin) for admin in team.get("admin_ids") or ()) for team in teams
-    }
+    admins = identified(listed(client.get("/admins"), "admins", "data"), account.log)
+    teams = identified(listed(client.get("/teams"), "teams", "data"), account.log)
+    members = {own_id(team): dict.fromkeys(_ids(team.get("admin_ids"))) for team in teams}
     for admin in admins:
-        for team in admin.get("team_ids") or ():
-            members.get(str(team), {})[own_id(admin)] = None
+        for team in _ids(admin.get("team_ids")):
+            members.get(team, {})[own_id(admin)] = None
     return Roster(
         users=tuple(TeamUser(own_id(a), text(a.get("email")) or "", text(a.get("name")) or "") for a in admins),
         teams=tuple(Team(own_id(t), text(t.get("name")) or "", tuple(members[own_id(t)])) for t in teams),
     )
+
+
+def _ids(value: JSON) -> Iterable[str]:
+    return [str(item) for item in value if type(item) in (int, str)] if isinstance(value, list) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,18 @@ def _names(account: Account) -> Names:
 
 
 def _tags(account: Account) -> Mapping[str, str] | None:
-    rows = IntercomClient(account).get_if_allowed("/tags")
-    return None if rows is None else {own_id(tag): text(tag.get("name")) or own_id(tag) for tag in listed(rows, "data")}
+    body = IntercomClient(account).get_if_allowed("/tags")
+    if body is None:
+        return None
+    rows = identified(listed(body, "data"), account.log)
+    return {own_id(tag): text(tag.get("name")) or own_id(tag) for tag in rows}
 
 
 def _subscriptions(account: Account) -> Mapping[str, str] | None:
     body = IntercomClient(account).get_if_allowed("/subscription_types")
     if body is None:
         return None
-    rows = listed(body, "data")
+    rows = identified(listed(body, "data"), account.log)
     return {own_id(row): text(dig(row, "default_translation", "name")) or own_id(row) for row in rows}
 
 

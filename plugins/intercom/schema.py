@@ -124,6 +124,8 @@ def _custom(body: JSON | None, model: str, samples: Mapping[str, JSON]) -> Itera
     """Yield the custom fields of an attribute list; keys are unique, names are not across archived attributes."""
     seen: set[str] = set()
     for row in [] if body is None else listed(body, "data"):
+        if not isinstance(row, dict) or not isinstance(row.get("data_type"), str):
+            continue
         if row.get("archived") or row.get("custom") is False or row.get("data_type") not in TYPES:
             continue
         name = str(row.get("full_name") or row.get("name")).removeprefix("custom_attributes.")

@@ -115,6 +115,35 @@ def test_members_are_told_by_teams_and_by_admins():
     assert roster.teams == (Team("9001", "Support", ("7002", "7001")), Team("9002", "Night", ()))
 
 
+def test_rows_that_nothing_can_be_tied_to_cost_the_roster_no_other_row(caplog):
+    mocker, account = mocked()
+    odd = [None, "admin", {"type": "admin", "name": "No id"}, {"type": "admin", "id": ["7003"]}]
+    mocker.get(f"{URL}/admins", json={"admins": [*odd, *ADMINS["admins"]]})
+    teams = [None, {"type": "team", "name": "No id"}, {"id": 9003, "name": None, "admin_ids": 5}, *TEAMS["teams"]]
+    mocker.get(f"{URL}/teams", json={"teams": teams})
+    roster = source.import_team(account=account)
+    assert [user.remote_id for user in roster.users] == ["7001", "7002"]
+    assert [(team.remote_id, team.members) for team in roster.teams] == [
+        ("9003", ()),
+        ("9001", ("7002", "7001")),
+        ("9002", ()),
+    ]
+    assert caplog.text.count("a row without an id is left out") == 6
+    assert "No id" not in caplog.text
+
+
+def test_attributes_that_are_none_cost_the_schema_no_other_attribute():
+    mocker, account = mocked()
+    sound = {"name": "a", "full_name": "custom_attributes.a", "label": "A", "data_type": "string", "custom": True}
+    rows = [None, 5, {"name": "b"}, {"name": "c", "data_type": ["string"]}, sound]
+    mocker.get(f"{URL}/data_attributes", json={"data": rows})
+    mocker.get(f"{URL}/conversations/attributes", json={"data": [None]})
+    mocker.get(f"{URL}/contacts", json={"data": []})
+    mocker.get(f"{URL}/companies", json={"data": []})
+    custom = [field.key for field in source.field_schema(account=account) if field.object == "contact" and field.custom]
+    assert custom == ["custom_a"]
+
+
 def test_a_roster_that_may_not_be_read():
     mocker, account = mocked()
     mocker.get(f"{URL}/admins", status_code=403, json=error_list("forbidden"))
