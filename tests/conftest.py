@@ -15,9 +15,13 @@ import redis
 from playwright.sync_api import BrowserContext
 
 from core.runtime.valkey import EmbeddedValkey
+from plugins.intercom.sandbox.gate import Gate
 from tests.support.browser import outside_requests
 from tests.support.network import only_this_machine
 from tests.support.postgres import PostgresServer
+from tests.support.writes import noting
+
+SANDBOX_TESTS = Path(__file__).parent / "plugins" / "intercom" / "sandbox"
 
 # A shared, slow machine is no reason for a failure.
 hypothesis.settings.register_profile("mainstem", deadline=None, max_examples=50)
@@ -28,6 +32,16 @@ hypothesis.settings.load_profile("mainstem")
 def _on_this_machine() -> Iterator[None]:
     with only_this_machine():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_written_at_a_vendor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail each test that has a sandbox asked to write, but those of the sandbox that ask it themselves (R13)."""
+    written: list[str] = []
+    if not request.path.is_relative_to(SANDBOX_TESTS):
+        monkeypatch.setattr(Gate, "_refuse_writes", noting(Gate._refuse_writes, written))
+    yield
+    assert written == []
 
 
 # Databases: migrated once per session, copied for each test.

@@ -37,7 +37,9 @@ DECK = (
     + ["FLUSHALL"] * 2 + ["restart the database"] * 1 + ["crash the database"] * 2
 )  # fmt: skip
 MOST_CHANGES = 8
+SHORT_PAUSE, LONGEST_PAUSE = 1.5, 8.0
 LAST_RUNS = 4
+LOG_END = 8_000
 
 
 class Chaos:
@@ -61,7 +63,8 @@ class Chaos:
         self.run_id = self._sync()
 
     def rage(self, seconds: float = 0.0) -> None:
-        """Let every event of the deck happen, and again until ``seconds`` are over."""
+        """Let every event of the deck happen, and again until ``seconds`` are over: those have longer pauses."""
+        longest = LONGEST_PAUSE if seconds else SHORT_PAUSE
         self.vendor.change("set_faults", spec=FAULTS)
         deadline = time.monotonic() + seconds
         while True:
@@ -70,9 +73,10 @@ class Chaos:
                 self._say(event)
                 self._events()[event]()
                 # The moment of the next event is part of the schedule.
-                time.sleep(self._dice.uniform(0.1, 1.5))
+                time.sleep(self._dice.uniform(0.1, longest))
                 self._go_on()
                 if self._progress().finished:
+                    self._finish()
                     self.run_id = self._sync(full=True)
             if time.monotonic() >= deadline:
                 return
@@ -181,5 +185,5 @@ def run(seed: int, tell: Callable[[str], None], seconds: float = 0.0) -> None:
             proof.check(stack, chaos.installation, tell)
         except BaseException:
             for role in ("worker", "web"):
-                tell(f"--- the end of {role}.log\n{chaos.installation.log(role)}")
+                tell(f"--- the end of {role}.log\n{chaos.installation.log(role)[-LOG_END:]}")
             raise

@@ -215,8 +215,8 @@ class Installation:
         self.postgres.halt(crash)
 
     def log(self, role: str) -> str:
-        """Return the end of what its processes said."""
-        return (self.folder / f"{role}.log").read_text(errors="replace")[-6_000:]
+        """Return what its processes said."""
+        return (self.folder / f"{role}.log").read_text(errors="replace")
 
 
 def _pings(client: Redis) -> bool:
