@@ -65,10 +65,10 @@ def visitor(page: Page, complaints: list[str], address: str, factory: Factory) -
 
 
 @pytest.fixture
-def owner(visitor: Page) -> Page:
+def owner(visitor: Page, address: str) -> Page:
     """A browser that is logged in."""
     visitor.get_by_label("Email").fill("olga@example.com")
     visitor.get_by_label("Password").fill(PASSWORD)
     visitor.get_by_role("button", name="Log in").click()
-    visitor.wait_for_url("**/sources/")
+    visitor.wait_for_url(f"{address}/")
     return visitor
