@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 POLICY = "; ".join(
     (
@@ -23,6 +24,14 @@ POLICY = "; ".join(
 )
 DAY = 24 * 3600
 YEAR = 365 * DAY
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Sessions whose cookie is renewed with every page, but never with a file that caches may keep for everybody."""
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        """Tell whether the answer carries the cookie."""
+        return request.endpoint != "static" and super().should_set_cookie(app, session)
 
 
 def install(app: Flask) -> None:
@@ -59,5 +68,6 @@ def install(app: Flask) -> None:
             headers["Cache-Control"] = "no-store"
         return response
 
+    app.session_interface = _Sessions()
     app.url_defaults(add_version)
     app.after_request(add_headers)

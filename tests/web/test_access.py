@@ -289,3 +289,8 @@ def test_the_embedded_readiness_probe_tells_what_is_missing(mainstem: Mainstem, 
     behind = anonymous.get("/readyz")
     assert behind.status_code == 503
     assert behind.get_json()["checks"]["tables"] is False
+
+
+def test_files_that_caches_may_keep_carry_no_session(owner: FlaskClient):
+    assert "Set-Cookie" in owner.get("/people/").headers
+    assert "Set-Cookie" not in owner.get("/static/app.css", buffered=True).headers
