@@ -23,12 +23,14 @@ from rq import Queue, Worker
 from sqlalchemy import exists, func, select
 
 from core import logs
+from core.contract.errors import SourceError
 from core.db.bulk import table_of
 from core.db.models import DataSource, Partition, Run
 from core.runtime.parent import leave_with
 from core.runtime.valkey import redis_url
-from core.services import counting, inbox, mail, retention, syncing
+from core.services import controls, counting, inbox, mail, retention, syncing
 from core.services.draining import drain, to_drain
+from core.services.errors import ServiceError
 from core.services.finishing import finish
 from core.services.leases import is_due, is_free
 from core.services.mainstem import Mainstem
@@ -143,6 +145,22 @@ def finish_run(run_id: int) -> None:
     mainstem = _mainstem()
     _answer(mainstem, "finish_run", run_id)
     finish(mainstem, run_id)
+
+
+def ask_for_refused(mainstem: Mainstem, source_id: int, actor: str) -> None:
+    """Have the refused records of a data source asked for again; see :func:`core.services.controls.retry_refused`."""
+    ring(mainstem, "retry_refused", "chores", source_id, actor)
+
+
+def retry_refused(source_id: int, actor: str) -> None:
+    """Job: ask for refused records again."""
+    mainstem = _mainstem()
+    try:
+        found = controls.retry_refused(mainstem, source_id, actor)
+    except (ServiceError, SourceError) as error:
+        log.warning("refused records could not be asked for: %s", error, extra={"source": source_id})
+    else:
+        log.info("refused records: %s", found, extra={"source": source_id})
 
 
 def ring_for_webhooks(mainstem: Mainstem, source_id: int) -> None:

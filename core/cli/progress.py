@@ -143,4 +143,21 @@ def duration(seconds: float) -> str:
 def outcome(run: RunProgress) -> str:
     """Return what a finished run did, for people."""
     head = f"Run {run.run} {run.status} in {duration(run.seconds)}, {run.requests:,} requests"
-    return "\n".join([head, *(f"  {item.label}: {counts(item)}" for item in run.objects.values())])
+    lines = [f"  {item.label}: {counts(item)}" for item in run.objects.values()]
+    return "\n".join([head, *lines, *(f"  {line}" for line in found(run))])
+
+
+def found(run: RunProgress) -> list[str]:
+    """Return what was found at the end of a run, for people."""
+    labels = {key: item.label for key, item in run.objects.items()}
+    lines = []
+    for key, repaired in run.report.get("repaired", {}).items():
+        done = ", ".join(f"{number:,} {what}" for what, number in repaired.items() if number)
+        lines.append(f"Repaired by reconciliation: {labels.get(key, key)}: {done}")
+    for key, vanished in run.report.get("vanished", {}).items():
+        if vanished.get("gone"):
+            lines.append(f"Vanished at the vendor: {labels.get(key, key)}: {vanished['gone']:,}")
+    if run.report.get("reread"):
+        names = ", ".join(labels.get(key, key) for key in run.report["reread"])
+        lines.append(f"Does not add up, and is read anew: {names}")
+    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from core.cli.progress import Follower, outcome
 from core.db.models import DataSource
 from core.host import PluginMissing
 from core.pipeline.schemas import as_text
-from core.services import connecting, overview, syncing
+from core.services import connecting, controls, overview, syncing
+from core.services.completeness import completeness
 from core.services.mainstem import Mainstem
 from core.services.progress import RunProgress, latest, progress
 
@@ -77,9 +79,16 @@ def show_(source_id: int) -> None:
     mainstem = open_mainstem()
     source = _source(mainstem, source_id)
     run = last_run(mainstem, source_id)
-    source["last_run"] = run.summary() if run else None
     lines = [f"{key}: {value if isinstance(value, str | int) else json.dumps(value)}" for key, value in source.items()]
-    show(source, "\n".join(lines[:-1] + [outcome(run) if run else "No sync yet"]))
+    compared = {key: each.as_json() for key, each in completeness(mainstem, source_id).items()}
+    source |= {"completeness": compared, "last_run": run.summary() if run else None}
+    if compared:
+        columns = ("expected", "imported", "merged", "skipped", "refused", "outside", "missing")
+        rows = [
+            [key, *("?" if each[name] is None else each[name] for name in columns)] for key, each in compared.items()
+        ]
+        lines.append(table(["OBJECT", *(name.upper() for name in columns)], rows, empty=""))
+    show(source, "\n".join([*lines, outcome(run) if run else "No sync yet"]))
 
 
 @command.command("sync")
@@ -96,14 +105,35 @@ def sync(ctx: click.Context, source_id: int, wait: bool, inline: bool, full: boo
     """
     if wait and inline:
         raise click.UsageError("--wait follows the workers, --inline does their work: give one of them")
+    _sync(ctx, source_id, wait=wait, inline=inline, full=full)
+
+
+@command.command("reconcile")
+@_ID
+@click.option("--wait", is_flag=True, help="Follow it to its end.")
+@click.option("--inline", is_flag=True, help="Do the work in this process, without Redis and workers.")
+@click.pass_context
+def reconcile(ctx: click.Context, source_id: int, wait: bool, inline: bool) -> None:
+    """Compare a data source with its vendor, and repair what had been missed.
+
+    Workers do this once a day by themselves.
+    """
+    if wait and inline:
+        raise click.UsageError("--wait follows the workers, --inline does their work: give one of them")
+    _sync(ctx, source_id, wait=wait, inline=inline, reconcile=True)
+
+
+def _sync(
+    ctx: click.Context, source_id: int, *, wait: bool, inline: bool, full: bool = False, reconcile: bool = False
+) -> None:
     mainstem = open_mainstem()
     mainstem.host.manifest(_source(mainstem, source_id)["plugin"])
     if inline:
-        run_id = syncing.start(mainstem, source_id, full=full)
+        run_id = syncing.start(mainstem, source_id, full=full, reconcile=reconcile)
         with Follower(mainstem, run_id) as follower:
             syncing.run_inline(mainstem, run_id, on_progress=follower.refresh)
     else:
-        run_id = _queue(mainstem, source_id, full)
+        run_id = _queue(mainstem, source_id, full, reconcile)
         if not wait:
             show({"run": run_id, "status": "queued"}, f"Queued as run {run_id}; a worker (mainstem worker) does it")
             return
@@ -113,6 +143,41 @@ def sync(ctx: click.Context, source_id: int, wait: bool, inline: bool, full: boo
     if run.status not in DONE:
         tell(f"Error: run {run.run} {run.status}: {run.error or 'see the log of the workers'}")
     ctx.exit(0 if run.status in DONE else 1)
+
+
+@command.command("pause")
+@_ID
+def pause(source_id: int) -> None:
+    """Stop the sync of a data source until it is resumed."""
+    run_id = controls.pause_run(open_mainstem(), source_id, ACTOR)
+    show({"id": source_id, "run": run_id, "status": "paused"}, f"Run {run_id} is paused")
+
+
+@command.command("resume")
+@_ID
+def resume(source_id: int) -> None:
+    """Let the paused sync of a data source go on; a worker does it."""
+    run_id = controls.resume_run(open_mainstem(), source_id, ACTOR)
+    show({"id": source_id, "run": run_id, "status": "resumed"}, f"Run {run_id} goes on")
+
+
+@command.command("cancel")
+@_ID
+def cancel(source_id: int) -> None:
+    """End the sync of a data source; what it read stays, and the next one reads the rest."""
+    run_id = controls.cancel_run(open_mainstem(), source_id, ACTOR)
+    show({"id": source_id, "run": run_id, "status": "cancelled"}, f"Run {run_id} is cancelled")
+
+
+@command.command("retry")
+@_ID
+def retry(source_id: int) -> None:
+    """Read the refused records of a data source again, one by one, and take in what can be taken now."""
+    found = controls.retry_refused(open_mainstem(), source_id, ACTOR)
+    show(
+        {"id": source_id, **asdict(found)},
+        f"Asked for {found.asked:,} refused records: {found.settled:,} are settled, {found.left:,} are left",
+    )
 
 
 @command.command("replay")
@@ -241,11 +306,11 @@ def read_json(path: str) -> Any:
         raise click.ClickException(f"{name}: cannot be read ({error.strerror})") from None
 
 
-def _queue(mainstem: Mainstem, source_id: int, full: bool) -> int:
+def _queue(mainstem: Mainstem, source_id: int, full: bool, reconcile: bool) -> int:
     from core import jobs
     from core.services.health import workers_at_work
 
-    run_id: int = jobs.start_sync(mainstem, source_id, full=full)
+    run_id: int = jobs.start_sync(mainstem, source_id, full=full, reconcile=reconcile)
     if not workers_at_work(mainstem.settings):
         tell("No worker is at work: start mainstem worker")
     return run_id

@@ -60,6 +60,7 @@ class RunProgress:
         seconds: From start until the end, or until now.
         error: Why it failed or waits.
         objects: By key.
+        report: What was found at its end; see :mod:`core.services.finishing`.
     """
 
     run: int
@@ -73,6 +74,7 @@ class RunProgress:
     seconds: float
     error: str | None
     objects: Mapping[str, ObjectProgress] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -105,6 +107,7 @@ class RunProgress:
 
     def summary(self) -> dict[str, Any]:
         """Return what ``sources sync --json`` prints."""
+        told = {key: self.report[key] for key in ("vanished", "repaired", "reread") if key in self.report}
         return {
             "run": self.run,
             "status": self.status,
@@ -112,6 +115,7 @@ class RunProgress:
             "requests": self.requests,
             "seconds": round(self.seconds, 3),
             "error": self.error,
+            **told,
         }
 
     def told(self, plugin: str) -> RunSummary:
@@ -152,6 +156,7 @@ def progress(mainstem: Mainstem, run_id: int) -> RunProgress:
         requests=run["requests"] + sum(row["requests"] for row in partitions),
         seconds=((ended or now_utc()) - started).total_seconds() if started else 0.0,
         error=run["error"],
+        report=run["report"],
         objects=_by_object(manifest, partitions),
     )
 

@@ -56,7 +56,7 @@ TYPES = {
 }
 """What the types of fields are called."""
 
-RUN_KINDS = {"initial": "First sync", "incremental": "Sync", "full": "Full sync"}
+RUN_KINDS = {"initial": "First sync", "incremental": "Sync", "full": "Full sync", "reconciliation": "Reconciliation"}
 COUNT_LABELS = dict(zip(COUNTS, ("Read", "New", "Updated", "Unchanged", "Skipped", "Refused", "Merged"), strict=True))
 
 

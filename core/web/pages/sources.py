@@ -14,7 +14,8 @@ from core.contract.errors import SourceError
 from core.db.models import DataSource
 from core.host import PluginError, PluginMissing
 from core.runtime.valkey import ValkeyError
-from core.services import connecting, consents, drafts, overview, people
+from core.services import connecting, consents, controls, drafts, overview, people
+from core.services.completeness import completeness
 from core.services.counting import numbers_of, series
 from core.services.errors import ServiceError
 from core.services.progress import RunProgress, latest
@@ -27,6 +28,13 @@ from core.web.steps import OPTIONS, steps_of
 from core.web.wording import config_in_words
 
 blueprint = Blueprint("sources", __name__)
+
+CONTROLS = {
+    "pause": (controls.pause_run, "The sync is paused"),
+    "resume": (controls.resume_run, "The sync goes on"),
+    "cancel": (controls.cancel_run, "The sync is cancelled"),
+}
+"""What is done to a run, and what is said afterwards."""
 
 
 @blueprint.get("/sources/")
@@ -110,6 +118,7 @@ def health(id: int) -> ResponseReturnValue:
         runs=overview.runs(session(), id, request.args.get("before", type=int)),
         refused=overview.refused(session(), id, skip),
         deliveries=overview.dead_deliveries(session(), id),
+        completeness=completeness(mainstem(), id),
     )
 
 
@@ -133,6 +142,22 @@ def replay(id: int) -> ResponseReturnValue:
     """Give the webhooks that could not be worked off another chance."""
     back = url_for("sources.health", id=id)
     return _do(id, lambda: jobs.replay_webhooks(mainstem(), id, actor()), "The deliveries are worked off again", back)
+
+
+@blueprint.post("/sources/<int:id>/<any(pause, resume, cancel):key>")
+@requires("sources.manage")
+def control(id: int, key: str) -> ResponseReturnValue:
+    """Pause, resume or cancel the run of a data source."""
+    work, done = CONTROLS[key]
+    return _do(id, lambda: work(mainstem(), id, actor()), done)
+
+
+@blueprint.post("/sources/<int:id>/retry")
+@requires("sources.manage")
+def retry(id: int) -> ResponseReturnValue:
+    """Ask for the refused records again."""
+    back = url_for("sources.health", id=id)
+    return _do(id, lambda: jobs.ask_for_refused(mainstem(), id, actor()), "The records are being asked for again", back)
 
 
 @blueprint.get("/sources/<int:id>/<any('full-sync', disconnect, reconnect, archive, restore, delete):key>")
