@@ -122,7 +122,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
             **covered,
             "PYTHONPATH": f"{ROOT}:{info.parent}",
             "MAINSTEM_INSTANCE": str(tmp_path / "instance"),
-            "MAINSTEM_DISABLED_PLUGINS": "intercom",
+            "MAINSTEM_DISABLED_PLUGINS": "intercom,zendesk",
         }
     )
     yield found
