@@ -49,7 +49,7 @@ def close(mainstem: Mainstem, run_id: int, token: UUID, report: Mapping[str, Any
             return False
         told = {"report": dict(report), "requests": RUN.c.requests + requests}
         connection.execute(RUN.update().where(RUN.c.id == run_id).values(told))
-        state, error = _outcome(partitions)
+        state, error = _outcome(partitions, run["scope"].get("no_teams"))
         _end(mainstem, connection, source, run, state, error, _read_completely(run, partitions))
         if report.get("reread"):
             queue(connection, source["id"], "full", report["reread"])
@@ -144,14 +144,16 @@ def _tell(mainstem: Mainstem, run_id: int, plugin: str) -> None:
     mainstem.host.tell("run_finished", run=found.told(plugin))
 
 
-def _outcome(partitions: Iterable[RowMapping]) -> tuple[str, str | None]:
+def _outcome(partitions: Iterable[RowMapping], no_teams: str | None) -> tuple[str, str | None]:
     rows = list(partitions)
     failed = [row for row in rows if row["state"] == "failed"]
     rejected = any(counts.get("rejected") for row in rows for counts in row["counts"].values())
-    errors = "; ".join(dict.fromkeys(f"{row['object']}: {row['error']}" for row in failed)) or None
+    wrong = [f"teams: {no_teams}"] if no_teams else []
+    wrong += [f"{row['object']}: {row['error']}" for row in failed]
+    errors = "; ".join(dict.fromkeys(wrong)) or None
     if failed and len(failed) == len(rows):
         return "failed", errors
-    return ("partial" if failed or rejected else "succeeded"), errors
+    return ("partial" if wrong or rejected else "succeeded"), errors
 
 
 def _read_completely(run: RowMapping, partitions: Iterable[RowMapping]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from core.contract.errors import Reauthorise, Retry, SourceError
+from core.contract.errors import Reauthorise, Refused, Retry, SourceError
 from core.contract.types import Account, FieldSpec, Partition, Roster, Scope
 from core.db.bulk import table_of
 from core.db.engine import writing
@@ -81,7 +81,7 @@ class _Found:
 
     config: SourceConfig
     schema: Sequence[FieldSpec]
-    roster: Roster
+    roster: Roster | None
     partitions: Sequence[Partition]
     scope: Mapping[str, Any]
     requests: int
@@ -92,9 +92,14 @@ def _ask(mainstem: Mainstem, run: RowMapping, source: RowMapping, now: datetime)
     scope, stored = _scope(mainstem, source, run, config, now)
     account = account_of(mainstem, source, replace(config, objects={key: config.objects[key] for key in scope.since}))
     plugin = mainstem.host.source(account.plugin)
-    roster = Roster()
+    roster = None
     if mainstem.host.manifest(account.plugin).teams:
-        roster = plugin.import_team(account=account)
+        try:
+            roster = plugin.import_team(account=account)
+        except Refused as error:
+            # Who works there stays as it was; everything else goes on.
+            log.warning("%s", error, extra={"run": run["id"], "source": source["id"]})
+            stored = {**stored, "no_teams": str(error)}
     schema = schema_of(mainstem, account)
     partitions = [part for part in plugin.plan_sync(account=account, scope=scope) if part.object in scope.since]
     return _Found(config, schema, roster, partitions, stored, _requests(account))
@@ -112,7 +117,8 @@ def _scope(
 
     ``run.scope`` holds ``objects`` if it is limited to some; ``whole``, those that are read from the beginning;
     ``anew``, those of them of which nothing counts as known; ``past``, those of which a longer past is read; and
-    ``horizons``, the moment by type of activity before which none is wanted.
+    ``horizons``, the moment by type of activity before which none is wanted. Planning adds ``no_teams``, the reason
+    why users and teams could not be read.
     """
     manifest = mainstem.host.manifest(source["plugin"])
     objects = [key for key in config.objects if key in run["scope"].get("objects", config.objects)]
@@ -164,8 +170,9 @@ def _store(mainstem: Mainstem, run: RowMapping, token: UUID, found: _Found, now:
         if mine.rowcount != 1:
             return False
         store_schema(connection, run["source_id"], found.schema, found.config.objects, now)
-        store_roster(connection, run["source_id"], found.roster, found.config, now)
-        invite_imported(mainstem, connection)
+        if found.roster is not None:
+            store_roster(connection, run["source_id"], found.roster, found.config, now)
+            invite_imported(mainstem, connection)
         _store_partitions(connection, run, found.partitions)
     return True
 

@@ -15,9 +15,11 @@ from sqlalchemy import event
 
 from core.contract.errors import Reauthorise, Refused, Restart, Retry
 from core.contract.hookspecs import hookimpl
-from core.contract.types import Account, FieldSpec, Partition, Record, Refusal, Scope
-from core.db.models import COUNTS, Activity, DataSource, Organization, RefusedRecord, Run, User
+from core.contract.types import Account, FieldSpec, Partition, Record, Refusal, Roster, Scope, Team, TeamUser
+from core.db.bulk import table_of
+from core.db.models import COUNTS, Activity, DataSource, Organization, RefusedRecord, Run, TeamMember, User
 from core.db.models import Partition as PartitionRow
+from core.db.models import Team as TeamRow
 from core.host import Host
 from core.services import partitions, recovery, syncing
 from core.services.connecting import connect, disconnect, reconnect
@@ -39,6 +41,13 @@ def customer_writes(statements: Sequence[str]) -> list[str]:
 
 def partition_of(mainstem: Mainstem, object: str) -> Any:
     return rows(mainstem.engine, PartitionRow, PartitionRow.object == object)[-1]
+
+
+def staff(mainstem: Mainstem) -> tuple[Any, ...]:
+    """Users, teams and who is in which."""
+    with mainstem.engine.connect() as connection:
+        members = connection.execute(table_of(TeamMember).select()).all()
+    return rows(mainstem.engine, User), rows(mainstem.engine, TeamRow), members
 
 
 @pytest.fixture
@@ -305,7 +314,6 @@ def test_a_partition_without_a_start_has_nothing_to_read(mainstem: Mainstem, sou
 
 
 def test_each_run_reads_fields_and_teams_anew(mainstem: Mainstem, source: int, busy: Vendor):
-    from core.contract.types import Roster, TeamUser
     from core.db.models import Field
 
     busy.fields.append(FieldSpec("user", "plan", "Plan"))
@@ -313,6 +321,21 @@ def test_each_run_reads_fields_and_teams_anew(mainstem: Mainstem, source: int, b
     run(mainstem, source)
     assert {field["key"] for field in rows(mainstem.engine, Field)} == {"email", "plan"}
     assert [user["email"] for user in rows(mainstem.engine, User)] == ["eve@acme.example"]
+
+
+def test_teams_that_may_not_be_read_stay_as_they_were_and_the_rest_goes_on(
+    mainstem: Mainstem, source: int, busy: Vendor
+):
+    busy.roster = Roster(users=(TeamUser("7", "eve@acme.example", "Eve"),), teams=(Team("1", "Support", ("7",)),))
+    run(mainstem, source)
+    known = staff(mainstem)
+    assert all(known)
+    busy.team_errors = [Refused("Agents: the scope for it is missing")]
+    progress = run(mainstem, source, full=True)
+    assert (progress.state, progress.error) == ("partial", "teams: Agents: the scope for it is missing")
+    assert counts(progress)["user"]["read"] > 0
+    assert staff(mainstem) == known
+    assert run(mainstem, source).state == "succeeded"
 
 
 # Dead credentials

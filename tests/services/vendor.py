@@ -111,6 +111,7 @@ class Vendor:
         self.unbroken: set[str] = set()
         self.counted = False
         self.plan_errors: list[Exception] = []
+        self.team_errors: list[Exception] = []
         self.calls: list[tuple[str, int]] = []
         self.scopes: list[Scope] = []
         self.finished: list[RunSummary] = []
@@ -133,6 +134,8 @@ class Vendor:
 
     @hookimpl
     def import_team(self, account: Account) -> Roster:
+        if self.team_errors:
+            raise self.team_errors.pop(0)
         return self.roster
 
     @hookimpl
