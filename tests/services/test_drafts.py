@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, inspect, select
+from sqlalchemy import Engine, inspect, select, update
 
 from core.contract.errors import Refused, Retry
 from core.contract.types import FieldSpec, Record, Ref, Refusal, Roster, Team, TeamUser
@@ -46,7 +46,7 @@ def draft(mainstem: Mainstem) -> int:
 
 def stored(mainstem: Mainstem, draft: int) -> Mapping[str, Any]:
     with mainstem.engine.connect() as connection:
-        return get_draft(connection, draft)
+        return dict(get_draft(connection, draft))
 
 
 def content(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
@@ -95,11 +95,12 @@ def test_choices_are_kept_step_by_step_and_checked(mainstem: Mainstem, draft: in
     choose(mainstem, draft, {"objects": {"user": ["plan"]}})
     choose(mainstem, draft, {"retention": {"days": 30}})
     assert stored(mainstem, draft)["config"] == {"objects": {"user": ["plan"]}, "retention": {"days": 30}}
-    for wrong, where in [
+    refusals: list[tuple[dict[str, Any], str]] = [
         ({"objects": {"user": ["plam"]}}, "objects.user.plam"),
         ({"retention": {"days": 0}}, "retention.days"),
         ({"selection": {"people": {"field": "plan", "op": "is", "value": 1}}}, "selection.people.value"),
-    ]:
+    ]
+    for wrong, where in refusals:
         with pytest.raises(Invalid) as refused:
             choose(mainstem, draft, wrong)
         assert list(refused.value.errors) == [where]
@@ -146,7 +147,7 @@ def test_the_dry_run_writes_nothing_and_says_what_would_become_of_each_record(
     archive(mainstem, first, "ann")
     delete(mainstem, first, "ann")
     with mainstem.engine.begin() as connection:
-        connection.execute(Person.__table__.update().where(Person.email == "u2@example.com").values(first_name="Uma"))
+        connection.execute(update(Person).where(Person.email == "u2@example.com").values(first_name="Uma"))
     vendor.tokens["open-sesame"] = ("9", "Acme Nine")
     vendor.data["user"] = [
         user(1, first_name="Una"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -34,7 +36,8 @@ def test_pages_of_the_catalogue_do_not_ask_more_the_more_there_is(
     def begin_draft() -> None:
         factory.add_all([Draft(plugin="desk", created_by="ann", created_at=NOW, updated_at=NOW, config={})])
 
-    for path, add in [("/sources/", begin_draft), ("/sources/new", factory.source)]:
+    pages: list[tuple[str, Callable[[], object]]] = [("/sources/", begin_draft), ("/sources/new", factory.source)]
+    for path, add in pages:
         counts = []
         for _ in range(3):
             add()

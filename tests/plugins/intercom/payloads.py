@@ -11,7 +11,7 @@ ADMINS = {
         {"type": "admin", "id": "7002", "name": "Dan Dev", "email": "dan@acme.example", "team_ids": []},
     ],
 }
-TEAMS = {
+TEAMS: dict[str, Any] = {
     "type": "team.list",
     "teams": [{"type": "team", "id": "9001", "name": "Support", "admin_ids": [7002]}, {"id": 9002, "name": "Night"}],
 }

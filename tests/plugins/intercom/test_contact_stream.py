@@ -199,7 +199,8 @@ def test_contacts_that_come_change_and_go_while_ranges_are_read(monkeypatch):
     began = at(store.clock.seconds())
     partitions = plan(workspace)
     there = list(workspace.everyone())
-    done, gone = Read(), set()
+    done = Read()
+    gone: set[str] = set()
     for number, partition in enumerate(partitions):
         cursor = partition.start
         while cursor is not None:
