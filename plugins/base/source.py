@@ -48,6 +48,10 @@ class Stream:
         """
         return [Partition(self.object)]
 
+    def plan_past(self, account: Account, horizon: datetime | None, until: datetime) -> Sequence[Partition]:
+        """Split what was changed since ``horizon`` and created before ``until``; asked with :attr:`Manifest.past`."""
+        raise NotImplementedError
+
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         """Fetch the one page at ``cursor``, as the hook ``sync`` describes it."""
         raise NotImplementedError
@@ -81,12 +85,13 @@ class DataSource(SourceSpecs):
     @hookimpl
     def plan_sync(self, account: Account, scope: Scope) -> Sequence[Partition]:
         """Ask each stream whose object is selected."""
-        return [
-            partition
-            for stream in self.streams
-            if stream.object in account.objects
-            for partition in stream.plan(account, scope.since.get(stream.object), scope.horizon)
-        ]
+        partitions: list[Partition] = []
+        for stream in self.streams:
+            if stream.object in account.objects:
+                partitions += stream.plan(account, scope.since.get(stream.object), scope.horizon)
+                if stream.object in scope.past:
+                    partitions += stream.plan_past(account, scope.horizon, scope.past[stream.object])
+        return partitions
 
     @hookimpl
     def sync(self, account: Account, partition: Partition, cursor: Cursor) -> Page:

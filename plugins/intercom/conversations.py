@@ -65,6 +65,9 @@ def _held(
     account: Account, cursor: Cursor, rows: Sequence[Any], sketches: Sequence[Record | Refusal]
 ) -> frozenset[str]:
     """Return which conversations need not be read, because the host has them as they are."""
+    if cursor.get("before") is not None:
+        # It has them without their older parts.
+        return frozenset()
     fresh = datetime.fromtimestamp(cursor.get("fresh", FOREVER), UTC)
     versions: dict[str, datetime] = {}
     for row, sketch in zip(rows, sketches, strict=True):

@@ -162,6 +162,7 @@ MANIFEST = Manifest(
     webhooks=True,
     teams=True,
     deletes=True,
+    past=True,
     selective=True,
     max_parallel=16,
     # 10,000 a minute for an app, enforced in slices of ten seconds (Intercom: rate limiting).

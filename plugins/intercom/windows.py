@@ -49,6 +49,14 @@ class Windows(Stream):
         fresh = int((since or now - JUST_NOW).timestamp()) - 1
         return [self._partition(part, fresh, again) for part in ranges]
 
+    def plan_past(self, account: Account, horizon: datetime | None, until: datetime) -> Sequence[Partition]:
+        """Split what was created before ``until`` and changed since ``horizon`` into windows likewise."""
+        whole = Range(0 if horizon is None else max(0, int(horizon.timestamp())), None, 0)
+        before = int(until.timestamp()) + 1
+        ranges = self._divided(account, whole, int(datetime.now(UTC).timestamp()), before)
+        bounds = [{"from": part.start, "to": part.end, "before": before} for part in ranges]
+        return [Partition(self.object, f"past-{start['from']}", start=start) for start in bounds]
+
     def _partition(self, part: Range, fresh: int, again: bool) -> Partition:
         """Return the partition of a range.
 
@@ -61,36 +69,38 @@ class Windows(Stream):
         start = {"from": part.start, "to": part.end, "fresh": fresh, "again": again}
         return Partition(self.object, f"{part.start}", start=start)
 
-    def _divided(self, account: Account, whole: Range, now: int) -> list[Range]:
+    def _divided(self, account: Account, whole: Range, now: int, before: int | None = None) -> list[Range]:
         """Cut a range into parts that can be read side by side; it stays whole where nothing is told of it."""
         client = IntercomClient(account)
         try:
-            body = self.search(client, {"from": whole.start, "to": None}, 1)
+            body = self.search(client, {"from": whole.start, "to": None, "before": before}, 1)
             rows, total = listed(body, *self.names), body.get("total_count")
             first = rows[0].get("updated_at") if rows else None
             if type(first) is not int or type(total) is not int:
                 return [whole]
             counted = Range(max(first, whole.start or 0), None, total)
             most = min(MOST, max(LEAST, total // PARTS))
-            return divide(counted, first, now, most, lambda parts: self._counts(client, parts), any_second)
+            return divide(counted, first, now, most, lambda parts: self._counts(client, parts, before), any_second)
         except (Refused, AttributeError):
             # The partition meets the same refusal, and tells it.
             return [whole]
 
-    def _counts(self, client: IntercomClient, parts: Sequence[Range]) -> list[int]:
-        counted = client.map(lambda part: self.search(client, {"from": part.start, "to": part.end}, 1), parts)
+    def _counts(self, client: IntercomClient, parts: Sequence[Range], before: int | None) -> list[int]:
+        bounds = [{"from": part.start, "to": part.end, "before": before} for part in parts]
+        counted = client.map(lambda each: self.search(client, each, 1), bounds)
         return [total_of(body) for body in counted]
 
     def search(self, client: IntercomClient, cursor: Cursor, size: int | None = None) -> JSON:
-        """Search what was changed in the cursor's window.
+        """Search what was changed in the cursor's window and, if that says so, created ``before`` a moment.
 
         Intercom describes ``>`` and ``<`` as "or equal" too: the bounds are right either way, :func:`in_window` is
         exact.
         """
         query: JSON = {"field": "updated_at", "operator": ">", "value": max(0, cursor["from"] - 1)}
-        if cursor["to"] is not None:
-            before = {"field": "updated_at", "operator": "<", "value": cursor["to"]}
-            query = {"operator": "AND", "value": [query, before]}
+        ends = [("updated_at", cursor["to"]), ("created_at", cursor.get("before"))]
+        bounds = [{"field": name, "operator": "<", "value": end} for name, end in ends if end is not None]
+        if bounds:
+            query = {"operator": "AND", "value": [query, *bounds]}
         return client.search_page(self.path, query, cursor.get("after"), size or self.size)
 
     def count(self, account: Account) -> int | None:

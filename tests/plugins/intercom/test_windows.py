@@ -12,7 +12,17 @@ import pytest
 
 from core.contract.types import Scope
 from plugins.intercom.windows import in_window
-from tests.plugins.intercom.support import URL, Read, Workspace, at, error_list, mocked, read_partition, source
+from tests.plugins.intercom.support import (
+    URL,
+    Read,
+    Workspace,
+    at,
+    error_list,
+    holding,
+    mocked,
+    read_partition,
+    source,
+)
 
 TODAY = datetime.now(UTC)
 
@@ -145,3 +155,25 @@ def test_what_is_changed_while_windows_are_read_is_found_by_this_run_or_the_next
     assert missing <= set(later.ids(object))
     if object == "conversation":
         assert set(changed) <= set(later.ids(object))
+
+
+@pytest.mark.parametrize("object", ["conversation", "ticket"])
+def test_of_a_longer_past_only_what_was_created_in_it_is_read(object):
+    workspace = Workspace(people=50, conversations=400)
+    whole = workspace.read([object])
+    created = {record.remote_id: record.created_at for record in whole.records[object]}
+    changed = {record.remote_id: record.updated_at for record in whole.records[object]}
+    until, horizon = sorted(created.values())[len(created) // 2], at(1_000)
+    account = replace(workspace.account, objects={object: None}, known=holding(changed))
+    scope = Scope({object: datetime.now(UTC)}, horizon, {object: until})
+    partitions = [p for p in source.plan_sync(account=account, scope=scope) if p.key.startswith("past")]
+    read = Read()
+    for partition in partitions:
+        read_partition(account, partition, read)
+    assert all(partition.start["from"] >= 1_000 for partition in partitions)
+    wanted = {key for key in created if created[key] < until}
+    found = Counter(read.ids(object))
+    assert wanted <= set(found)
+    assert max(found.values()) == 1
+    assert all(created[key] <= until + timedelta(seconds=1) for key in found)
+    assert 0 < len(wanted) < len(created)
