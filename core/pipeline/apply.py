@@ -68,7 +68,7 @@ def apply_page(
         except Stale:
             continue
         except DBAPIError as error:
-            if attempt == _RETRIES - 1 or not _may_be_tried_again(error):
+            if attempt == _RETRIES - 1 or not may_be_tried_again(error):
                 raise
     raise Retry("Others kept changing the same people; the page is applied later")
 
@@ -82,7 +82,8 @@ def apply_batch(connection: Connection, page: Page, batch: Batch, policy: Policy
     return _Application(connection, page, batch, policy).run()
 
 
-def _may_be_tried_again(error: DBAPIError) -> bool:
+def may_be_tried_again(error: DBAPIError) -> bool:
+    """Tell whether a transaction failed only because of others that were at work."""
     code = getattr(error.orig, "sqlstate", None)
     return code in _DEADLOCK_OR_CONFLICT or "database is locked" in str(error.orig)
 

@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from core.contract.errors import SourceError
 from core.contract.fields import SYSTEM_FIELDS
 from core.contract.types import Page
 from core.db.bulk import rows_in, table_of
 from core.db.models import Link, Organization, Person
-from core.pipeline.apply import apply_batch
+from core.pipeline.apply import apply_batch, may_be_tried_again
 from core.pipeline.entities import Stale
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Batch, Shaper
@@ -110,8 +111,12 @@ def dry_run(mainstem: Mainstem, opened: Opened) -> list[Trial]:
                 batches = _apply(connection, policy, pages)
                 _compare(mainstem.engine, connection, opened, policy, trials, batches)
             return trials
-        except Stale:
+        except (Stale, IntegrityError):
+            # Somebody else wrote the same meanwhile, or made the account a data source, which the next try tells.
             continue
+        except DBAPIError as error:
+            if not may_be_tried_again(error):
+                raise
     raise RuntimeError("The dry run could not be made: others kept changing the same people")
 
 

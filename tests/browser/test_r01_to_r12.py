@@ -29,7 +29,7 @@ from tests.services.conftest import rows
 from tests.web.factories import PASSWORD, Factory
 
 ROOT = Path(__file__).parents[2]
-LONG = 20_000
+LONG = 60_000
 STEPS = ("fields", "teams", "retention", "records", "merge", "done")
 
 
@@ -139,6 +139,12 @@ def following(page: Page, key: str) -> None:
     page.wait_for_url(f"**/{key}")
 
 
+def without_companies(page: Page) -> None:
+    """Leave companies out: Intercom's scroll over them stays open for a minute, for which a second sync would wait."""
+    page.get_by_role("checkbox", name="Companies").uncheck()
+    following(page, "teams")
+
+
 def paste(page: Page, address: str, token: str) -> None:
     page.goto(f"{address}/sources/new/intercom")
     page.get_by_text("Paste credentials instead").click()
@@ -246,7 +252,13 @@ def test_r3_refusing_at_the_vendor_says_what_to_do(
 
 
 def test_r3_an_answer_that_is_used_late_foreign_or_made_up_ends_on_a_page_that_says_so(
-    owner: Page, address: str, mainstem: Mainstem, browser: Browser, factory: Factory, complaints: list[str]
+    owner: Page,
+    address: str,
+    mainstem: Mainstem,
+    vendor: str,
+    browser: Browser,
+    factory: Factory,
+    complaints: list[str],
 ):
     answers: list[str] = []
     owner.on("request", lambda request: answers.append(request.url) if "/callback?" in request.url else None)
@@ -262,20 +274,18 @@ def test_r3_an_answer_that_is_used_late_foreign_or_made_up_ends_on_a_page_that_s
     expect(owner.get_by_role("heading", level=1)).to_contain_text("too late")
     # Another admin, in another browser, is given the answer that belongs here.
     to_consent(owner, address)
-    owner.route("**/oauth/intercom/callback*", lambda route: route.abort())
-    with owner.expect_event("requestfailed", lambda request: "/callback?" in request.url):
-        owner.get_by_role("link", name="Authorize access").click(no_wait_after=True)
+    link = owner.get_by_role("link", name="Authorize access").get_attribute("href")
+    answer = owner.request.get(f"{vendor}{link}", max_redirects=0).headers["location"]
     factory.user("eve@example.com", "admin")
     foreign = browser.new_context()
     page = foreign.new_page()
-    page.goto(answers[-1])
+    page.goto(answer)
     page.get_by_label("Email").fill("eve@example.com")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("another browser")
     foreign.close()
     expected(complaints, 400)
-    complaints[:] = [each for each in complaints if "ERR_FAILED" not in each]
 
 
 def test_r3_a_wrong_secret_is_told(owner: Page, address: str, vendor: str, mainstem: Mainstem, complaints: list[str]):
@@ -406,7 +416,7 @@ def test_r7_teams_and_members_are_chosen_each_by_itself(owner: Page, address: st
     for name in ("Zara Lindqvist", "Tomás Ribeiro", "Priya Raman"):
         member(owner, "Customer support", name).uncheck()
     owner.get_by_label("Billing", exact=True).uncheck()
-    owner.get_by_label("Luc Tremblay").uncheck()
+    owner.get_by_role("checkbox", name="Luc Tremblay").uncheck()
     owner.get_by_role("combobox", name="Role", exact=True).select_option("standard")
     owner.get_by_text("Give single people another role").click()
     owner.get_by_label("Role of Priya Raman").select_option("admin")
@@ -440,14 +450,15 @@ def test_r9_conditions_choose_the_records_that_come_in(
     conditions = owner.locator("#builder-people")
     expect(conditions).to_be_hidden()
     owner.get_by_role("region", name="Contacts").get_by_label("Selectively sync").check()
-    following_fails = owner.get_by_role("button", name="Next").last
-    following_fails.click()
+    owner.get_by_role("button", name="Next").last.click()
     expect(conditions.get_by_text("Choose a field, or remove this condition")).to_be_visible()
+    owner.wait_for_load_state()
     expected(complaints, 400)
     conditions.get_by_label("Field").select_option(label="Role")
     conditions.get_by_label("Value").fill("lead")
     conditions.get_by_role("button", name="Group").click()
     conditions.get_by_role("button", name="Remove this group").click()
+    expect(conditions.get_by_role("group", name="Group of conditions")).to_have_count(0)
     conditions.get_by_role("button", name="Condition", exact=True).click()
     row = conditions.get_by_role("group", name="Condition 2")
     row.get_by_label("Field").select_option(label="Signed up")
@@ -456,7 +467,7 @@ def test_r9_conditions_choose_the_records_that_come_in(
     row.get_by_role("button", name="Remove condition 2").click()
     assert violations(owner) == []
     following(owner, "merge")
-    owner.go_back()
+    owner.goto(f"{wizard}/records")
     expect(conditions.get_by_label("Value")).to_have_value("lead")
     owner.goto(f"{wizard}/done")
     expect(owner.get_by_text("Only people where: Role is “lead”")).to_be_visible()
@@ -528,8 +539,7 @@ def test_r12_the_trial_shows_values_side_by_side_and_writes_nothing(
 
 def test_r26_choices_are_changed_on_the_data_sources_page(owner: Page, address: str, mainstem: Mainstem, worker: None):
     wizard = connect(owner, address)
-    owner.get_by_role("checkbox", name="Tickets").uncheck()
-    following(owner, "teams")
+    without_companies(owner)
     owner.goto(f"{wizard}/done")
     owner.get_by_role("button", name="Done, start the first sync").click()
     expect(owner.locator("#run").get_by_text("Succeeded")).to_be_visible(timeout=LONG)
@@ -564,6 +574,7 @@ def test_r29_a_revoked_token_needs_attention_and_is_mended_by_consent(
     owner: Page, address: str, mainstem: Mainstem, box: Sandbox, worker: None
 ):
     wizard = connect(owner, address)
+    without_companies(owner)
     owner.goto(f"{wizard}/done")
     owner.get_by_role("button", name="Done, start the first sync").click()
     expect(owner.locator("#run").get_by_text("Succeeded")).to_be_visible(timeout=LONG)

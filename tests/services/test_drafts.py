@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, inspect, select, update
+from sqlalchemy.exc import IntegrityError
 
 from core.contract.errors import Refused, Retry
 from core.contract.types import FieldSpec, Record, Ref, Refusal, Roster, Team, TeamUser
 from core.db.base import Model
 from core.db.models import DataSource, Draft, Person
-from core.services import drafts, syncing
+from core.services import drafts, dryrun, syncing
 from core.services.connecting import archive, connect, delete, disconnect
 from core.services.drafts import choose, discard, finish, get_draft, open_with_credentials, opened_of
 from core.services.dryrun import Trial, dry_run
@@ -188,6 +189,22 @@ def test_a_dry_run_after_the_same_account_was_deleted_knows_what_it_brought(
 def test_a_dry_run_with_existing_records_only_makes_nobody_new(mainstem: Mainstem, draft: int):
     choose(mainstem, draft, {"merge": {"strategy": "overwrite_existing", "existing_only": True}})
     assert some(trial(mainstem, draft)["user"].counts) == {"skipped": 2}
+
+
+def test_a_dry_run_while_the_draft_is_finished_says_that_it_is_connected(
+    mainstem: Mainstem, draft: int, monkeypatch: pytest.MonkeyPatch
+):
+    """The account becomes a data source between the look whether it is one and the attempt to store it."""
+    opened = opened_of(stored(mainstem, draft))  # type: ignore[arg-type]
+
+    def meanwhile(connection: Any, mainstem: Mainstem, opened: Any) -> int:
+        monkeypatch.undo()
+        raise IntegrityError("INSERT INTO data_source", {}, Exception("duplicate key"))
+
+    monkeypatch.setattr(dryrun, "insert", meanwhile)
+    finish(mainstem, draft, "ann")
+    with pytest.raises(Conflict, match="already connected"):
+        dry_run(mainstem, opened)
 
 
 def test_a_vendor_that_cannot_answer_is_told_in_the_dry_run(mainstem: Mainstem, vendor: Vendor, draft: int):
