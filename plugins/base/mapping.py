@@ -29,8 +29,16 @@ def map_each(object: str, payloads: Iterable[JSON], mapper: Callable[[Any], Reco
         except KeyError as error:
             mapped.append(Refusal(object, _id(payload), f"{error.args[0]}: missing", payload))
         except (ValueError, TypeError, AttributeError, ValidationError) as error:
-            mapped.append(Refusal(object, _id(payload), str(error) or type(error).__name__, payload))
+            mapped.append(Refusal(object, _id(payload), _reason(payload, error), payload))
     return mapped
+
+
+def _reason(payload: JSON, error: Exception) -> str:
+    if not isinstance(payload, dict):
+        return "must be an object"
+    if isinstance(error, TypeError | AttributeError):
+        return f"something in it has another shape than was agreed ({error})"
+    return str(error) or type(error).__name__
 
 
 def _id(payload: JSON) -> str:

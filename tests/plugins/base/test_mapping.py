@@ -31,9 +31,16 @@ def test_one_bad_payload_harms_no_other():
         Refusal("customer", "3", "at: missing", payloads[2]),
         Refusal("customer", "", "id: missing", payloads[3]),
         Refusal("customer", "5", "at: must be unix seconds or ISO 8601, not 'never'", payloads[4]),
-        Refusal("customer", "", "'NoneType' object is not subscriptable", None),
+        Refusal("customer", "", "must be an object", None),
         Refusal("customer", "", "id: must be text or a whole number, not list", payloads[6]),
     ]
+
+
+def test_a_payload_of_another_shape_is_refused_in_words():
+    payload = {"id": "1", "parts": [None]}
+    (refusal,) = map_each("customer", [payload], lambda row: row["parts"][0].get("id"))
+    reason = "something in it has another shape than was agreed ('NoneType' object has no attribute 'get')"
+    assert refusal == Refusal("customer", "1", reason, payload)
 
 
 @pytest.mark.parametrize("value", [1764000000, 1764000000.0, "2025-11-24T16:00:00Z", "2025-11-24T17:00:00+01:00",

@@ -133,7 +133,7 @@ def test_bad_contacts_are_refused_by_field():
     assert isinstance(good, Record)
     reasons = [refusal.reason for refusal in refused if isinstance(refusal, Refusal)]
     assert [reason.split(":")[0] for reason in reasons] == [
-        "id", "location", "updated_at", "custom_attributes", "id", "'str' object has no attribute 'get'"
+        "id", "location", "updated_at", "custom_attributes", "id", "must be an object"
     ]  # fmt: skip
 
 
