@@ -199,6 +199,7 @@ def _store_partitions(connection: Connection, run: RowMapping, partitions: Seque
 
 def _recover(mainstem: Mainstem, run: RowMapping, source: RowMapping, token: UUID, error: SourceError) -> None:
     """Do what an error asks for: wait, get an admin, or give up."""
+    log.warning("%s", error, extra={"run": run["id"], "source": source["id"]})
     attempts = run["attempts"] + 1
     if isinstance(error, Reauthorise):
         pause(mainstem, source, run["id"], str(error))

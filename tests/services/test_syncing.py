@@ -272,9 +272,12 @@ def test_a_run_that_cannot_be_planned_fails_and_the_next_one_is_due(
     assert run(mainstem, source).status == "succeeded"
 
 
-def test_planning_is_tried_again(mainstem: Mainstem, source: int, busy: Vendor):
+def test_planning_is_tried_again_and_says_so(
+    mainstem: Mainstem, source: int, busy: Vendor, caplog: pytest.LogCaptureFixture
+):
     busy.plan_errors = [Retry("Acme is busy", after=0)] * 3
     assert run(mainstem, source).status == "succeeded"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == ["Acme is busy"] * 3
     busy.plan_errors = [Retry("Acme is busy", after=0)] * 10
     assert (run(mainstem, source).status, len(busy.plan_errors)) == ("failed", 0)
 
