@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
-from werkzeug.serving import make_server
 
 from core.app import create_app
 from core.services.mainstem import Mainstem
+from tests.browser.serving import served
 from tests.web.factories import PASSWORD, Factory, installation
 
 
@@ -30,15 +29,8 @@ def factory(mainstem: Mainstem) -> Factory:
 @pytest.fixture
 def address(mainstem: Mainstem) -> Iterator[str]:
     """Where the admin answers."""
-    server = make_server("127.0.0.1", 0, create_app(mainstem), threaded=True)
-    # What is being answered when a test ends is answered to its end.
-    server.daemon_threads = False  # type: ignore[attr-defined]
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(create_app(mainstem)) as address:
+        yield address
 
 
 @pytest.fixture
