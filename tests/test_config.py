@@ -65,6 +65,7 @@ def test_given_values_are_taken_and_leave_no_files(tmp_path):
         encryption_keys=(KEY, OTHER_KEY),
         public_url="https://cdp.example.com",
         smtp_url="smtps://me:secret@mail:465",
+        mail_from="mainstem@cdp.example.com",
         instance=tmp_path,
     )
     assert list(tmp_path.iterdir()) == []

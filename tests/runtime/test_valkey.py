@@ -169,8 +169,9 @@ def test_a_server_that_loads_its_data_is_waited_for(settings, monkeypatch):
             raise redis.BusyLoadingError
         return True
 
-    monkeypatch.setattr(redis.Redis, "ping", ping)
-    redis_url(settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.Redis, "ping", ping)
+        redis_url(settings)
     assert list(answers) == []
 
 
