@@ -117,11 +117,9 @@ def test_a_server_that_wants_a_password_gets_it_and_a_wrong_one_can_be_mended(ma
         host = f"{guarded.host}:{guarded.port}"
         wrong = replace(mainstem, settings=replace(mainstem.settings, smtp_url=f"smtp://cdp:no@{host}"))
         right = replace(mainstem, settings=replace(mainstem.settings, smtp_url=f"smtp://cdp:s3cret%2F@{host}"))
-        # The clock runs on: the server answers a wrong password after a while only.
-        with time_machine.travel(NOON) as clock:
-            id = write(mainstem)
-            assert mail.send_due(wrong) == 0
-            assert (row(mainstem, id).state, row(mainstem, id).error[:3]) == ("pending", "535")
-            clock.shift(timedelta(seconds=5))
+        id = write(mainstem)
+        assert mail.send_due(wrong) == 0
+        assert (row(mainstem, id).state, row(mainstem, id).error[:3]) == ("pending", "535")
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5)):
             assert mail.send_due(right) == 1
         assert len(guarded.mails) == 1

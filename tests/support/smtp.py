@@ -60,7 +60,8 @@ def postbox(user: str = "", password: str = "") -> Iterator[Postbox]:
 
     def check(server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any) -> AuthResult:
         known = isinstance(given, LoginPassword) and (given.login, given.password) == (user.encode(), password.encode())
-        return AuthResult(success=known)
+        # Unless told so, the server takes a refusal for answered.
+        return AuthResult(success=known, handled=False)
 
     options: dict[str, Any] = {}
     if user:
