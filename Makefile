@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## try it: sandbox, sync, worker and web admin on this 
 
 # What timed out, as a browser does on a busy machine, is tried again; what is wrong fails each time.
 test: $(VENV)/.installed-test chromium ## run all tests: both databases, Valkey, workers, browser (ARGS: options of pytest)
-	@$(BIN)/pytest -n logical --maxprocesses 4 --cov --cov-report=term --reruns 2 --only-rerun Timeout $(ARGS)
+	@$(BIN)/pytest -n logical --maxprocesses 4 --cov --cov-report=term --reruns 3 --only-rerun '[Tt]imeout' $(ARGS)
 
 soak: $(VENV)/.installed-test ## kill and cut off everything again and again, then prove that nothing was lost (ARGS="--minutes 10 --seed 7")
 	@$(BIN)/python -m tests.faults.soak $(ARGS)
