@@ -149,6 +149,7 @@ class _Reader:
         self._on_page = on_page or (lambda: None)
         self._stopped = threading.Event()
         self._reading = 0
+        self._again_at: datetime | None = None
         self._lock = threading.Lock()
         self.token = uuid4()
         self.work_left = False
@@ -160,21 +161,26 @@ class _Reader:
     def work(self) -> None:
         """Claim and read partitions until none is left or time is up.
 
-        Who had to leave one for a while stays as long as others read: it is wanted again when the wait is over.
+        While some thread reads, the others stay for a partition that had to be left for a while.
         """
-        again_at: datetime | None = None
         while not self._must_stop():
             row = claim(self._mainstem, self._run_id, self.token, self.policy.manifest.max_parallel)
             if row is not None:
                 with self._counted():
-                    again_at = self._read_to_end(row)
-            elif again_at is None or not self._reading:
-                return
-            elif again_at <= now_utc():
-                # It may have become due since the claim: one more look.
-                again_at = None
+                    self._read_to_end(row)
+            elif self._reading and (again_at := self._again_at) is not None:
+                self._wait_for(again_at)
             else:
-                self._stopped.wait(min((again_at - now_utc()).total_seconds(), _LOOK_SECONDS))
+                return
+
+    def _wait_for(self, again_at: datetime) -> None:
+        """Wait until a partition is due, though not for long: somebody else may be done with another one by then."""
+        seconds = (again_at - now_utc()).total_seconds()
+        if seconds > 0:
+            self._stopped.wait(min(seconds, _LOOK_SECONDS))
+        elif self._again_at == again_at:
+            # It may have become due since the claim: one more look, and no more if another process has it.
+            self._again_at = None
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -192,8 +198,8 @@ class _Reader:
         self.work_left = True
         return True
 
-    def _read_to_end(self, row: RowMapping) -> datetime | None:
-        """Read a partition, or do what its error asks for; return when it may be tried again if it has to wait."""
+    def _read_to_end(self, row: RowMapping) -> None:
+        """Read a partition, or do what its error asks for."""
         try:
             self._read(row)
         except LeaseLost:
@@ -202,7 +208,8 @@ class _Reader:
         except SourceError as error:
             if isinstance(error, Reauthorise):
                 self.stop()
-            return recover(self._mainstem, self._source, row["id"], self.token, error)
+            again_at = recover(self._mainstem, self._source, row["id"], self.token, error)
+            self._again_at = again_at or self._again_at
         except Exception as error:
             if _is_ours(error):
                 self.stop()
@@ -210,7 +217,6 @@ class _Reader:
             log.exception("a partition failed", extra={"run": self._run_id, "partition": row["id"]})
             text = f"{type(error).__name__}: {error}"[:2_000]
             release(self._mainstem, row["id"], self.token, state="failed", error=text)
-        return None
 
     def _read(self, row: RowMapping) -> None:
         """Read a partition; the next page is fetched while the last one is written."""

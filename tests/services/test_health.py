@@ -27,8 +27,7 @@ from core.services.health import Check, configuration, examine, readiness, worke
 from core.services.mainstem import Mainstem
 from core.services.vault import Vault
 
-NOW = datetime.now(UTC)
-OLD = NOW - timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
 
 class Variable(Shop):
@@ -136,28 +135,38 @@ def test_waiting_jobs_are_counted_by_queue(environ: dict[str, str], valkey_url: 
 
 
 def store(mainstem: Mainstem, secrets: str = "", run: dict[str, Any] | None = None, **partition: Any) -> None:
-    source = {"id": 1, "plugin": "shop", "name": "Shop", "state": "connected", "remote_id": "s", "created_at": OLD}
+    long_ago = _at(-HOUR)
+    source = {"id": 1, "plugin": "shop", "name": "Shop", "state": "connected", "remote_id": "s", "created_at": long_ago}
     with writing(mainstem.engine) as connection:
         connection.execute(table_of(DataSource).insert(), source | {"secrets": secrets})
         if run is None:
             return
-        row = {"id": 7, "source_id": 1, "kind": "initial", "state": "running", "created_at": OLD}
-        connection.execute(table_of(Run).insert(), row | run)
+        row = {"id": 7, "source_id": 1, "kind": "initial", "state": "running", "created_at": long_ago}
+        connection.execute(table_of(Run).insert(), row | _dated(run))
         part = {"run_id": 7, "source_id": 1, "object": "customer", "key": "all", "start": 0, "state": "ready"}
-        connection.execute(table_of(Partition).insert(), part | partition)
+        connection.execute(table_of(Partition).insert(), part | _dated(partition))
+
+
+def _dated(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _at(value) if isinstance(value, timedelta) else value for name, value in row.items()}
+
+
+def _at(distance: timedelta) -> datetime:
+    return datetime.now(UTC) + distance
 
 
 @pytest.mark.parametrize(
     ("run", "partition", "stuck"),
     [
+        # Times are told as their distance from now.
         ({}, {}, True),
-        ({}, {"lease_until": OLD}, True),
+        ({}, {"lease_until": -HOUR}, True),
         ({"state": "queued"}, {}, True),
-        ({}, {"lease_until": NOW}, False),
-        ({}, {"not_before": NOW + timedelta(hours=1)}, False),
-        ({"lease_until": NOW}, {}, False),
-        ({"not_before": NOW + timedelta(hours=1)}, {}, False),
-        ({"created_at": NOW}, {}, False),
+        ({}, {"lease_until": 0 * HOUR}, False),
+        ({}, {"not_before": HOUR}, False),
+        ({"lease_until": 0 * HOUR}, {}, False),
+        ({"not_before": HOUR}, {}, False),
+        ({"created_at": 0 * HOUR}, {}, False),
         ({"state": "succeeded"}, {}, False),
     ],
 )
