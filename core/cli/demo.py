@@ -76,8 +76,7 @@ def command(plugin: str | None, once: bool, people: int, port: int | None) -> No
         wait_until_answers(f"http://127.0.0.1:{address.port}/healthz", web, children)
         with suppress(KeyboardInterrupt):
             finish(mainstem, run, address.public, plugin)
-            if not once:
-                tell("\nCtrl-C stops everything.")
+            tell("\nEverything stops now; mainstem demo starts it again." if once else "\nCtrl-C stops everything.")
             while not once:
                 children.check()
                 time.sleep(0.5)

@@ -195,6 +195,7 @@ def test_a_second_scroll_waits_no_longer_than_the_first_one_lives(workspace, scr
     workspace.store.advance(45)
     with pytest.raises(Retry) as caught:
         source.sync(account=workspace.account, partition=SCROLL, cursor={})
+    assert caught.value.after
     assert 10 < caught.value.after <= 15
     workspace.store.advance(caught.value.after)
     assert workspace.read(["company"]).ids("company")

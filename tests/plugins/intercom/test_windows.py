@@ -161,8 +161,9 @@ def test_what_is_changed_while_windows_are_read_is_found_by_this_run_or_the_next
 def test_of_a_longer_past_only_what_was_created_in_it_is_read(object):
     workspace = Workspace(people=50, conversations=400)
     whole = workspace.read([object])
-    created = {record.remote_id: record.created_at for record in whole.records[object]}
-    changed = {record.remote_id: record.updated_at for record in whole.records[object]}
+    created = {record.remote_id: record.created_at for record in whole.records[object] if record.created_at}
+    changed = {record.remote_id: record.updated_at for record in whole.records[object] if record.updated_at}
+    assert len(created) == len(changed) == len(whole.records[object])
     until, horizon = sorted(created.values())[len(created) // 2], at(1_000)
     account = replace(workspace.account, objects={object: None}, known=holding(changed))
     scope = Scope({object: datetime.now(UTC)}, horizon, {object: until})
