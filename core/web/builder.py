@@ -1,8 +1,11 @@
 """The builder of filters: a form of nested conditions that works by submit buttons alone.
 
 A form names every part by its place: ``people.join``, ``people.0.field``, ``people.0.op``, ``people.0.value``,
-``people.1.join``, ``people.1.0.field``. The hidden ``people.of`` lists the parts of a group in order. Buttons send
-``do=add:people``, ``do=group:people`` or ``do=remove:people.1``.
+``people.1.join``, ``people.1.0.field``. The hidden ``people.of`` lists the parts of a group in order; a group with
+``people.1.organization`` is about an organization of the person. An activity has ``people.2.activity``, ``.op``,
+``.times``, ``.count``, ``.when`` and ``.value``; what is asked of its attributes is the group ``people.2.where``.
+Buttons send ``do=add:people``, ``do=group:people``, ``do=activity:people``, ``do=organization:people`` or
+``do=remove:people.1``.
 """
 
 from __future__ import annotations
@@ -16,9 +19,23 @@ from typing import Any, TypeAlias
 from werkzeug.datastructures import MultiDict
 
 from core.contract.types import JSON
-from core.filters import OPERATORS, Catalogue, Operator
+from core.filters import (
+    ACTIVITY_OPERATORS,
+    DAYS,
+    OPERATORS,
+    TIMES,
+    Catalogue,
+    FilterError,
+    Operator,
+    parse,
+    sentence,
+)
 
 MAX_DEPTH = 3
+"""How deep groups are offered in each other; deeper ones, which a filter may have, are shown and kept."""
+
+WHERE = "where"
+_DEEPEST = 10
 
 
 @dataclass
@@ -31,14 +48,31 @@ class Condition:
 
 
 @dataclass
+class Activity:
+    """What somebody did, or did not: how often, when, and where its attributes are such.
+
+    ``times`` is empty for once or more, ``when`` for ever; ``values`` belong to ``when``.
+    """
+
+    activity: str = ""
+    op: str = "has_occurred"
+    times: str = ""
+    count: str = ""
+    when: str = ""
+    values: list[str] = dataclasses.field(default_factory=list)
+    where: Group = dataclasses.field(default_factory=lambda: Group(of=[]))
+
+
+@dataclass
 class Group:
-    """Rows that must hold together, or one of which must hold."""
+    """Rows that must hold together, or one of which must hold; of one organization of the person if so said."""
 
     join: str = "all"
     of: list[Part] = dataclasses.field(default_factory=lambda: [Condition()])
+    organization: bool = False
 
 
-Part: TypeAlias = Condition | Group
+Part: TypeAlias = Condition | Activity | Group
 
 
 @dataclass(frozen=True)
@@ -76,59 +110,136 @@ class Builder:
         """Tell whether no group may be put into the group called ``name``."""
         return name.count(".") + 1 >= MAX_DEPTH
 
+    def within(self, part: Part) -> Builder:
+        """Return the builder that the rows of a group, or those about an activity, are shown with."""
+        return dataclasses.replace(self, catalogue=_inside(part, self.catalogue))
+
+    @property
+    def activity_operators(self) -> Mapping[str, str]:
+        """How it may have occurred, with what each is called."""
+        return ACTIVITY_OPERATORS
+
+    @property
+    def times(self) -> Mapping[str, str]:
+        """How its count may be bounded, with what each is called."""
+        return TIMES
+
+    @property
+    def days(self) -> Mapping[str, Operator]:
+        """When it may have occurred."""
+        return DAYS
+
+    @property
+    def sentence(self) -> str:
+        """The filter in English; empty while it is not complete."""
+        try:
+            return sentence(parse(tree(self.root, self.catalogue), self.catalogue)) if self.root.of else ""
+        except FilterError:
+            return ""
+
+
+def _inside(part: Part, catalogue: Catalogue) -> Catalogue:
+    """Return what the rows within ``part`` may name."""
+    match part:
+        case Activity():
+            known = catalogue.activities.get(part.activity)
+            return Catalogue(known.attributes if known else {})
+        case Group(organization=True):
+            return catalogue.organization or Catalogue({})
+    return catalogue
+
 
 def state(form: MultiDict[str, str], name: str) -> Group:
     """Return what the form holds, after the button that was pressed."""
     root = _group(form, name)
     action, _, target = form.get("do", "").partition(":")
     if target == name or target.startswith(f"{name}."):
-        _act(root, action, [int(part) for part in target.removeprefix(name).split(".") if part.isdecimal()])
+        _act(root, action, target.removeprefix(name).split(".")[1:])
     return root
 
 
-def _group(form: MultiDict[str, str], name: str) -> Group:
-    parts: list[Part] = []
-    for index in form.getlist(f"{name}.of")[:50]:
-        here = f"{name}.{index}"
-        if f"{here}.join" in form and here.count(".") < MAX_DEPTH:
-            parts.append(_group(form, here))
-        else:
-            values = form.getlist(f"{here}.value")
-            parts.append(Condition(form.get(f"{here}.field", ""), form.get(f"{here}.op", ""), values))
-    return Group("any" if form.get(f"{name}.join") == "any" else "all", parts)
+def _group(form: MultiDict[str, str], name: str, depth: int = 1) -> Group:
+    parts = [_read(form, f"{name}.{index}", depth + 1) for index in form.getlist(f"{name}.of")[:50]]
+    join = "any" if form.get(f"{name}.join") == "any" else "all"
+    return Group(join, parts, organization=f"{name}.organization" in form)
 
 
-def _act(root: Group, action: str, path: list[int]) -> None:
-    *parents, last = path if action == "remove" else [*path, -1]
-    group = root
-    for index in parents:
-        part = group.of[index] if index < len(group.of) else None
-        if not isinstance(part, Group):
-            return
-        group = part
-    if action == "add":
-        group.of.append(Condition())
-    elif action == "group":
-        group.of.append(Group("any" if group.join == "all" else "all"))
-    elif action == "remove" and last < len(group.of):
-        del group.of[last]
+def _read(form: MultiDict[str, str], here: str, depth: int) -> Part:
+    def one(key: str) -> str:
+        return form.get(f"{here}.{key}", "")
+
+    values = form.getlist(f"{here}.value")
+    if f"{here}.join" in form and depth <= _DEEPEST:
+        return _group(form, here, depth)
+    if f"{here}.activity" in form:
+        where = _group(form, f"{here}.{WHERE}", depth + 1)
+        return Activity(one("activity"), one("op"), one("times"), one("count"), one("when"), values, where)
+    return Condition(one("field"), one("op"), values)
+
+
+def _act(root: Group, action: str, path: list[str]) -> None:
+    *above, last = path if action == "remove" else [*path, ""]
+    group: Part | None = root
+    for step in above:
+        group = _at(group, step)
+    if not isinstance(group, Group):
+        return
+    if action == "remove" and _at(group, last) is not None:
+        del group.of[int(last)]
+    elif made := _MADE.get(action):
+        group.of.append(made(group))
+
+
+_MADE: Mapping[str, Any] = {
+    "add": lambda group: Condition(),
+    "group": lambda group: Group("any" if group.join == "all" else "all"),
+    "activity": lambda group: Activity(),
+    "organization": lambda group: Group(organization=True),
+}
+
+
+def _at(part: Part | None, step: str) -> Part | None:
+    """Return what a step of a place leads to: a row of a group, or what is asked of an activity's attributes."""
+    if isinstance(part, Activity):
+        return part.where if step == WHERE else None
+    if isinstance(part, Group) and step.isdecimal() and int(step) < len(part.of):
+        return part.of[int(step)]
+    return None
 
 
 def tree(root: Group, catalogue: Catalogue) -> dict[str, JSON]:
     """Return the filter as JSON. Values that are not of their type are left as texts, which its reader refuses."""
-    return {root.join: [_node(part, catalogue) for part in root.of]}
+    inside = _inside(root, catalogue)
+    group: dict[str, JSON] = {root.join: [_node(part, inside) for part in root.of]}
+    return {"organization": group} if root.organization else group
 
 
 def _node(part: Part, catalogue: Catalogue) -> dict[str, JSON]:
     if isinstance(part, Group):
         return tree(part, catalogue)
+    if isinstance(part, Activity):
+        return _activity(part, catalogue)
     known = catalogue.fields.get(part.field)
-    operators = OPERATORS[known.type] if known else {}
-    op = part.op if part.op in operators else next(iter(operators), part.op)
-    node: dict[str, JSON] = {"field": part.field, "op": op}
-    if op in operators and operators[op].operand != "none":
-        node["value"] = _value(operators[op].operand, part.values)
+    return {"field": part.field, **_compared(OPERATORS[known.type] if known else {}, part.op, part.values)}
+
+
+def _activity(part: Activity, catalogue: Catalogue) -> dict[str, JSON]:
+    node: dict[str, JSON] = {"activity": part.activity, "op": part.op}
+    if part.times and part.op == "has_occurred":
+        node["times"] = {part.times: _number(part.count.strip())}
+    if part.when:
+        node["when"] = _compared(DAYS, part.when, part.values)
+    if part.where.of:
+        node[WHERE] = tree(part.where, _inside(part, catalogue))
     return node
+
+
+def _compared(operators: Mapping[str, Operator], op: str, values: list[str]) -> dict[str, JSON]:
+    """Return operator and value: the first operator while none that fits is chosen."""
+    op = op if op in operators else next(iter(operators), op)
+    if op not in operators or operators[op].operand == "none":
+        return {"op": op}
+    return {"op": op, "value": _value(operators[op].operand, values)}
 
 
 def _value(operand: str, given: list[str]) -> JSON:
@@ -159,27 +270,41 @@ def _number(text: str) -> JSON:
 
 
 def from_tree(given: JSON) -> Group:
-    """Return the builder's parts of a filter of fields and groups; None gives one empty row."""
-    if not given:
-        return Group()
-    part = _part(given)
-    return part if isinstance(part, Group) else Group("all", [part])
+    """Return the builder's parts of a filter; None gives one empty row."""
+    return _as_group(given) if given else Group()
+
+
+def _as_group(node: Mapping[str, Any]) -> Group:
+    part = _part(node)
+    return part if isinstance(part, Group) and not part.organization else Group("all", [part])
 
 
 def _part(node: Mapping[str, Any]) -> Part:
     for join in ("all", "any"):
         if join in node:
             return Group(join, [_part(each) for each in node[join]])
-    value = node.get("value")
-    if isinstance(value, list):
-        texts = [str(item) for item in value]
-        operand = "texts" if all(isinstance(item, str) for item in value) and node["op"] not in _BOUNDS else "bounds"
-        values = ["\n".join(texts)] if operand == "texts" else texts
-    elif isinstance(value, bool):
-        values = ["true" if value else "false"]
-    else:
-        values = [] if value is None else [str(value)]
-    return Condition(node.get("field", ""), node.get("op", ""), values)
+    if "organization" in node:
+        return dataclasses.replace(_as_group(node["organization"]), organization=True)
+    if "activity" in node:
+        times, count = next(iter(node.get("times", {}).items()), ("", ""))
+        when = node.get("when", {})
+        where = _as_group(node[WHERE]) if WHERE in node else Group(of=[])
+        return Activity(node["activity"], node["op"], times, str(count), when.get("op", ""), _texts(when), where)
+    return Condition(node.get("field", ""), node.get("op", ""), _texts(node))
+
+
+def _texts(node: Mapping[str, Any]) -> list[str]:
+    """Return the value of a condition as its form sends it."""
+    match node.get("value"):
+        case None:
+            return []
+        case bool(value):
+            return ["true" if value else "false"]
+        case list(value):
+            texts = [str(item) for item in value]
+            return texts if node["op"] in _BOUNDS else ["\n".join(texts)]
+        case value:
+            return [str(value)]
 
 
 _BOUNDS = ("between", "not_between")
@@ -195,16 +320,34 @@ def told(name: str, root: Group, catalogue: Catalogue, errors: Mapping[str, str]
         errors: By place: ``selection.people.all[0].any[1].value``.
         section: What comes before the place in the tree.
     """
-    found = {}
+    found: dict[str, str] = {}
     for where, text in errors.items():
-        if where == section or where.startswith(f"{section}."):
-            indices = [int(index) for index in re.findall(r"\[(\d+)\]", where.removesuffix(".value"))]
-            part: Part = root
-            for index in indices:
-                part = part.of[index] if isinstance(part, Group) and index < len(part.of) else part
-            if isinstance(part, Condition) and part.field not in catalogue.fields:
-                text = "Choose a field, or remove this condition"
-            elif isinstance(part, Group) and not part.of:
-                text = "Add a condition"
-            found[".".join([name, *map(str, indices)])] = text[:1].upper() + text[1:]
+        if where != section and not where.startswith(f"{section}."):
+            continue
+        part: Part = root
+        place, here = [name], catalogue
+        for step in _STEP.findall(where.removeprefix(section)):
+            if (inner := _at(part, step)) is not None:
+                place.append(step)
+                here, part = _inside(part, here), inner
+        found.setdefault(".".join(place), _in_words(part, here, where.rpartition("]")[2], text))
     return found
+
+
+_STEP = re.compile(rf"(?<=\[)\d+(?=\])|(?<=\.){WHERE}\b")
+
+
+def _in_words(part: Part, catalogue: Catalogue, aspect: str, text: str) -> str:
+    match part:
+        case Condition() if part.field not in catalogue.fields:
+            return "Choose a field, or remove this condition"
+        case Activity() if part.activity not in catalogue.activities:
+            return "Choose an activity, or remove this condition"
+        case Group(of=[]):
+            return "Add a condition"
+    if aspect == ".when":
+        return "Choose when"
+    for beginning, question in ((".times", "How often: "), (".when.", "When: ")):
+        if aspect.startswith(beginning):
+            return question + text
+    return text[:1].upper() + text[1:]
