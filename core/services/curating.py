@@ -1,19 +1,20 @@
-"""What those who work here do to a person: archive, restore, erase, tag, and undo a merge (R34, R41)."""
+"""What those who work here do to people and organizations: archive, restore, tag, erase, undo merges (R34, R41)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, exists, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, exists, select, update
 from sqlalchemy.orm import Session
 
+from core.contract.fields import Entity
 from core.db.bulk import insert_missing, table_of
 from core.db.engine import writing
-from core.db.models import DataSource, Link, Merge, Person, Tagging
+from core.db.models import DataSource, Link, Merge, Organization, Person, Tagging
 from core.pipeline import merges
 from core.pipeline.erasure import erase_person
 from core.pipeline.ids import own_tag_id
@@ -21,7 +22,8 @@ from core.services.errors import Conflict, Invalid, NotFound
 from core.services.mainstem import Mainstem
 from core.services.sources import AUDIT, audit, now_utc
 
-PERSON, TAGGING, LINK, MERGE = map(table_of, (Person, Tagging, Link, Merge))
+TAGGING, LINK, MERGE = map(table_of, (Tagging, Link, Merge))
+TABLES: Mapping[Entity, Table] = {"person": table_of(Person), "organization": table_of(Organization)}
 LONGEST_TAG = 100
 
 
@@ -46,32 +48,32 @@ class PastMerge:
     undone_at: datetime | None
 
 
-def archive(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
-    """Let a person take part in nothing. Syncs go on to fill her, and do not bring her back.
+def archive(mainstem: Mainstem, kind: Entity, id: UUID, actor: str) -> None:
+    """Let a person or organization take part in nothing. Syncs go on to fill it, and do not bring it back.
 
     Raises:
-        NotFound: There is no such person.
-        Conflict: She is archived already.
+        NotFound: There is none of this id.
+        Conflict: It is archived already.
     """
     with writing(mainstem.engine) as connection:
-        if _lock(connection, person_id)["archived_at"] is not None:
-            raise Conflict("This person is archived already")
-        _change(connection, person_id, archived_at=now_utc())
-        audit(connection, actor, "archive", f"person {person_id}")
+        if _lock(connection, kind, id)["archived_at"] is not None:
+            raise Conflict(f"This {kind} is archived already")
+        _change(connection, kind, id, archived_at=now_utc())
+        audit(connection, actor, "archive", f"{kind} {id}")
 
 
-def restore(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
-    """Let an archived person take part again.
+def restore(mainstem: Mainstem, kind: Entity, id: UUID, actor: str) -> None:
+    """Let an archived person or organization take part again.
 
     Raises:
-        NotFound: There is no such person.
-        Conflict: She is not archived.
+        NotFound: There is none of this id.
+        Conflict: It is not archived.
     """
     with writing(mainstem.engine) as connection:
-        if _lock(connection, person_id)["archived_at"] is None:
-            raise Conflict("This person is not archived")
-        _change(connection, person_id, archived_at=None)
-        audit(connection, actor, "restore", f"person {person_id}")
+        if _lock(connection, kind, id)["archived_at"] is None:
+            raise Conflict(f"This {kind} is not archived")
+        _change(connection, kind, id, archived_at=None)
+        audit(connection, actor, "restore", f"{kind} {id}")
 
 
 def erase(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
@@ -82,7 +84,7 @@ def erase(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
         Conflict: She is not archived.
     """
     with writing(mainstem.engine) as connection:
-        if _lock(connection, person_id)["archived_at"] is None:
+        if _lock(connection, "person", person_id)["archived_at"] is None:
             raise Conflict("Archive this person first: only archived people can be deleted")
         erase_person(connection, person_id)
         # Her id follows from what a vendor calls her, so the log names it no longer.
@@ -91,46 +93,44 @@ def erase(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
         audit(connection, actor, "erase", "erased person")
 
 
-def add_tag(mainstem: Mainstem, person_id: UUID, name: str, actor: str) -> None:
-    """Tag a person; what her vendors tell does not take the tag away.
+def add_tag(mainstem: Mainstem, kind: Entity, id: UUID, name: str, actor: str) -> None:
+    """Tag a person or organization; what vendors tell does not take the tag away.
 
     Raises:
-        NotFound: There is no such person.
+        NotFound: There is none of this id.
         Invalid: The name.
     """
     name = " ".join(name.split())
     if not 1 <= len(name) <= LONGEST_TAG:
         raise Invalid({"tag": f"needs between 1 and {LONGEST_TAG} characters"})
-    row = {"link_id": own_tag_id(person_id), "name": name, "kind": "person", "entity_id": person_id}
+    row = {"link_id": own_tag_id(id), "name": name, "kind": kind, "entity_id": id}
     with writing(mainstem.engine) as connection:
-        _lock(connection, person_id)
+        _lock(connection, kind, id)
         insert_missing(connection, TAGGING, [row])
-        audit(connection, actor, "tag", f"person {person_id}", tag=name)
+        audit(connection, actor, "tag", f"{kind} {id}", tag=name)
 
 
-def remove_tag(mainstem: Mainstem, person_id: UUID, name: str, actor: str) -> None:
+def remove_tag(mainstem: Mainstem, kind: Entity, id: UUID, name: str, actor: str) -> None:
     """Take away a tag that was added here.
 
     Raises:
-        NotFound: There is no such person.
+        NotFound: There is no person or organization of this id.
         Conflict: The tag comes from a vendor.
     """
     with writing(mainstem.engine) as connection:
-        _lock(connection, person_id)
-        hers = (TAGGING.c.kind == "person", TAGGING.c.entity_id == person_id, TAGGING.c.name == name)
-        if not connection.execute(TAGGING.delete().where(*hers, _is_own())).rowcount:
+        _lock(connection, kind, id)
+        if not connection.execute(TAGGING.delete().where(*_tags_of(kind, id), TAGGING.c.name == name)).rowcount:
             raise Conflict(f"The tag «{name}» was not added here: take it away where it comes from")
-        audit(connection, actor, "untag", f"person {person_id}", tag=name)
+        audit(connection, actor, "untag", f"{kind} {id}", tag=name)
 
 
-def own_tags(session: Session, person_id: UUID) -> set[str]:
-    """Return the tags of a person that were added here."""
-    hers = (TAGGING.c.kind == "person", TAGGING.c.entity_id == person_id)
-    return set(session.scalars(select(TAGGING.c.name).where(*hers, _is_own())))
+def own_tags(session: Session, kind: Entity, id: UUID) -> set[str]:
+    """Return the tags of a person or organization that were added here."""
+    return set(session.scalars(select(TAGGING.c.name).where(*_tags_of(kind, id))))
 
 
-def _is_own() -> Any:
-    return ~exists().where(LINK.c.id == TAGGING.c.link_id)
+def _tags_of(kind: Entity, id: UUID) -> tuple[ColumnElement[bool], ...]:
+    return TAGGING.c.kind == kind, TAGGING.c.entity_id == id, ~exists().where(LINK.c.id == TAGGING.c.link_id)
 
 
 def merges_of(session: Session, person_id: UUID) -> Sequence[PastMerge]:
@@ -179,13 +179,15 @@ def undo_merge(mainstem: Mainstem, person_id: UUID, merge_id: int, actor: str) -
     return absorbed
 
 
-def _lock(connection: Connection, person_id: UUID) -> RowMapping:
-    shown = select(PERSON).where(PERSON.c.id == person_id, PERSON.c.merged_into.is_(None), ~PERSON.c.stub)
-    person = connection.execute(shown.with_for_update()).mappings().one_or_none()
-    if person is None:
-        raise NotFound("There is no such person: it may have been merged into another one")
-    return person
+def _lock(connection: Connection, kind: Entity, id: UUID) -> RowMapping:
+    table = TABLES[kind]
+    shown = select(table).where(table.c.id == id, table.c.merged_into.is_(None), ~table.c.stub)
+    row = connection.execute(shown.with_for_update()).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"There is no such {kind}: it may have been merged into another one")
+    return row
 
 
-def _change(connection: Connection, person_id: UUID, **values: Any) -> None:
-    connection.execute(update(PERSON).where(PERSON.c.id == person_id).values(updated_at=now_utc(), **values))
+def _change(connection: Connection, kind: Entity, id: UUID, **values: Any) -> None:
+    table = TABLES[kind]
+    connection.execute(update(table).where(table.c.id == id).values(updated_at=now_utc(), **values))

@@ -197,7 +197,7 @@ def events(
     size: int = 25,
 ) -> paging.Page[Event]:
     """Read one page of ``activities``, the newest first, with the people they belong to."""
-    page = paging.page(session, activities, Activity.occurred_at, Activity.id, cursor, size)
+    page = paging.page(session, activities, paging.Order((Activity.occurred_at,), Activity.id), cursor, size)
     ids = {activity.person_id for activity in page.items if activity.person_id}
     people = {person.id: person for person in session.scalars(select(Person).where(Person.id.in_(ids)))}
 

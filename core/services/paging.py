@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.db.types import UtcDateTime
@@ -18,19 +19,19 @@ from core.services.errors import NotFound
 T = TypeVar("T")
 U = TypeVar("U")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CURSOR = re.compile(r"(after|before)_(-?\d{1,17})_([0-9a-f]{32})")
+Key: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
+
 COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some rows, newest first.
+    """Some rows in their order.
 
     Attributes:
         items: The rows.
-        next: Cursor of the page with older rows; None when there is none.
-        previous: Cursor of the page with newer rows.
+        next: Cursor of the page that follows; None when there is none.
+        previous: Cursor of the page before.
     """
 
     items: list[T]
@@ -42,46 +43,63 @@ class Page(Generic[T]):
         return Page(change(self.items), self.next, self.previous)
 
 
-def page(
-    session: Session,
-    rows: Select[T],
-    moment: InstrumentedAttribute[datetime],
-    id: InstrumentedAttribute[UUID],
-    cursor: str | None,
-    size: int = 50,
-) -> Page[T]:
-    """Read one page of ``rows``, which are entities, by (``moment``, ``id``), the newest first.
+@dataclass(frozen=True)
+class Order:
+    """What rows are ordered by. Rows without a value come last, whichever the direction.
+
+    Attributes:
+        keys: The first may be NULL if ``nullable``, the others may not.
+        id: Tells rows of equal keys apart.
+        descending: The greatest first.
+        nullable: Whether the first key may be NULL.
+    """
+
+    keys: tuple[Key, ...]
+    id: Key
+    descending: bool = True
+    nullable: bool = False
+
+
+def page(session: Session, rows: Select[T], order: Order, cursor: str | None, size: int = 50) -> Page[T]:
+    """Read one page of ``rows``, which are entities.
+
+    Rows with a value and those without are read by a statement each, the second only where the first leaves room: so an
+    index of the first key serves on SQLite and PostgreSQL, which put NULL at different ends.
 
     Args:
         session: Where to read.
         rows: Without order and limit.
-        moment: Attribute to order by.
-        id: Attribute that tells rows of one moment apart.
-        cursor: What :attr:`Page.next` or :attr:`Page.previous` said; None for the first page.
+        order: Of the rows.
+        cursor: What :attr:`Page.next` or :attr:`Page.previous` said for the same order; None for the first page.
         size: Rows on a page.
 
     Raises:
-        NotFound: The cursor is malformed.
+        NotFound: The cursor is malformed, or of another order.
     """
-    backwards, place = _parse(cursor) if cursor else (False, None)
-    if place is not None:
-        key = tuple_(moment, id)
-        rows = rows.where(key > place if backwards else key < place)
-    order = (moment.asc(), id.asc()) if backwards else (moment.desc(), id.desc())
-    found = list(session.scalars(rows.order_by(*order).limit(size + 1)))
+    backwards, place = _parse(cursor, order) if cursor else (False, None)
+    columns = (*order.keys, order.id)
+    found: list[Sequence[Any]] = []
+    for part in _parts(order, backwards, place):
+        keys = columns if part is not False else columns[1:]
+        wanted = rows.add_columns(*columns)
+        if part is not None:
+            wanted = wanted.where(columns[0].is_not(None) if part else columns[0].is_(None))
+        if place is not None and part is _part_of(order, place):
+            given = place[-len(keys) :]
+            here = tuple_(*(literal(value, key.type) for key, value in zip(keys, given, strict=True)))
+            wanted = wanted.where(tuple_(*keys) < here if order.descending != backwards else tuple_(*keys) > here)
+        ordered = [key.desc() if order.descending != backwards else key.asc() for key in keys]
+        found += session.execute(wanted.order_by(*ordered).limit(size + 1 - len(found))).all()
+        if len(found) > size:
+            break
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
-
-    def mark(direction: str, row: T) -> str:
-        micros = (getattr(row, moment.key) - _EPOCH) // timedelta(microseconds=1)
-        return f"{direction}_{micros}_{getattr(row, id.key).hex}"
-
-    older, newer = (True, more) if backwards else (more, cursor is not None)
+    after, before = (True, more) if backwards else (more, cursor is not None)
     return Page(
-        items=found,
-        next=mark("after", found[-1]) if found and older else None,
-        previous=mark("before", found[0]) if found and newer else None,
+        items=[row[0] for row in found],
+        next=mark("after", found[-1][1:]) if found and after else None,
+        previous=mark("before", found[0][1:]) if found and before else None,
     )
 
 
@@ -91,12 +109,55 @@ def count_up_to_limit(session: Session, rows: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(limited)) or 0
 
 
-def _parse(cursor: str) -> tuple[bool, ColumnElement[Any]]:
-    match = _CURSOR.fullmatch(cursor)
+def _part_of(order: Order, place: Sequence[Any]) -> bool | None:
+    """Return whether a place lies among the rows with a value; None where there are no others."""
+    return place[0] is not None if order.nullable else None
+
+
+def _parts(order: Order, backwards: bool, place: Sequence[Any] | None) -> list[bool | None]:
+    """Return which rows are read, in turn: with a value (True), without (False), or all (None)."""
+    if not order.nullable:
+        return [None]
+    parts: list[bool | None] = [False, True] if backwards else [True, False]
+    return parts if place is None else parts[parts.index(_part_of(order, place)) :]
+
+
+def mark(direction: str, key: Sequence[Any]) -> str:
+    """Return the cursor of the page ``"after"`` or ``"before"`` the row whose keys, and id, these are."""
+    texts = [value.isoformat() if isinstance(value, datetime) else value for value in key[:-1]]
+    packed = json.dumps([*texts, key[-1].hex], separators=(",", ":"), ensure_ascii=False).encode()
+    return f"{direction}_{urlsafe_b64encode(packed).decode().rstrip('=')}"
+
+
+def _parse(cursor: str, order: Order) -> tuple[bool, list[Any]]:
+    direction, _, packed = cursor.partition("_")
     try:
-        if match is None:
-            raise OverflowError
-        moment = _EPOCH + timedelta(microseconds=int(match[2]))
-    except OverflowError:
+        *texts, id = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        if direction not in ("after", "before"):
+            raise ValueError(direction)
+        values = [_value(text, key) for text, key in zip(texts, order.keys, strict=True)]
+        if None in values[1 if order.nullable else 0 :]:
+            raise ValueError(values)
+        return direction == "before", [*values, UUID(id)]
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise NotFound("There is no such page") from None
-    return match[1] == "before", tuple_(literal(moment, UtcDateTime()), literal(UUID(match[3]), Uuid()))
+
+
+def _value(given: Any, key: Key) -> Any:
+    """Return a value of a cursor as one of ``key``."""
+    if given is None:
+        return None
+    if isinstance(key.type, UtcDateTime):
+        moment = datetime.fromisoformat(given)
+        if moment.tzinfo is None:
+            raise ValueError(given)
+        return moment
+    wanted = key.type.python_type
+    if isinstance(given, bool) != (wanted is bool):
+        raise TypeError(given)
+    if wanted is float:
+        return float(given)
+    if not isinstance(given, wanted) or (isinstance(given, str) and "\0" in given.encode().decode()):
+        # Halves of surrogate pairs cannot be encoded: neither they nor NUL can be put to a database.
+        raise ValueError(given)
+    return given

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from core.contract.fields import Entity
 from core.db.bulk import lock_table, table_of
 from core.db.engine import writing
 from core.db.models import AuditEntry, User
@@ -160,11 +162,30 @@ def set_theme(mainstem: Mainstem, user_id: int, theme: str) -> None:
     """
     if theme not in THEMES:
         raise Invalid({"theme": f"unknown theme {theme!r}: allowed are {', '.join(THEMES)}"})
+    _keep(mainstem, user_id, lambda kept: {**kept, "theme": theme})
+
+
+def set_columns(mainstem: Mainstem, user_id: int, kind: Entity, keys: Sequence[str] | None) -> None:
+    """Keep which columns a user wants in the table of people, or of organizations; None for the default ones.
+
+    Raises:
+        NotFound: There is no such user.
+    """
+
+    def change(kept: dict[str, Any]) -> dict[str, Any]:
+        columns = {key: value for key, value in kept.get("columns", {}).items() if key != kind}
+        return {**kept, "columns": columns if keys is None else {**columns, kind: list(keys)}}
+
+    _keep(mainstem, user_id, change)
+
+
+def _keep(mainstem: Mainstem, user_id: int, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    hers = select(User.preferences).where(User.id == user_id)
     with writing(mainstem.engine) as connection:
-        kept = connection.execute(select(User.preferences).where(User.id == user_id)).scalar_one_or_none()
+        kept = connection.execute(hers.with_for_update()).scalar_one_or_none()
         if kept is None:
             raise NotFound(f"There is no user {user_id}")
-        connection.execute(update(User).where(User.id == user_id).values(preferences={**kept, "theme": theme}))
+        connection.execute(update(User).where(User.id == user_id).values(preferences=change(kept)))
 
 
 def _throttle(session: Session, email: str, address: str) -> None:

@@ -6,7 +6,7 @@ others need a login.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
@@ -36,7 +36,8 @@ _EDITORS = _ADMINS | {"standard"}
 
 PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
     {
-        "people.edit": Permission("Archive, restore and tag people, undo merges", _EDITORS),
+        "people.edit": Permission("Archive, restore and tag people and organizations, undo merges", _EDITORS),
+        "people.export": Permission("Download lists of people and organizations", _EDITORS),
         "people.erase": Permission("Delete people for good", _ADMINS),
         "sources.manage": Permission("Connect, change, sync, disconnect and delete data sources", _ADMINS),
         "users.manage": Permission("Invite users, change their role and teams, revoke and delete them", _ADMINS),
@@ -53,13 +54,17 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The user who looks at a page. A session ends when her password changes or she is revoked."""
+    """The user who looks at a page. A session ends when her password changes or she is revoked.
+
+    ``columns`` holds the keys of those she chose for the tables of people and organizations.
+    """
 
     id: int
     email: str
     name: str
     role: str
     theme: str
+    columns: Mapping[str, Sequence[str]]
     fingerprint: str
     is_authenticated: bool = True
     is_active: bool = True
@@ -75,6 +80,7 @@ class Viewer:
             name=user.name,
             role=user.role,
             theme=theme if theme in THEMES else "system",
+            columns=user.preferences.get("columns", {}),
             fingerprint=sha256((user.password_hash or "").encode()).hexdigest()[:16],
         )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import request
 
 from core.services.errors import NotFound
-from core.services.people import State
+from core.services.tables import State
 
 
 def state() -> State:

@@ -3,16 +3,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.orm import Session
 
+from core.contract.fields import Entity
 from core.db.models import Participant
-from core.services import organizations, paging, people
+from core.services import paging, people, tables
+from core.services.columns import Column
 from core.services.errors import NotFound
 from core.services.mainstem import Mainstem
+from core.services.tables import Query, Sort
 from tests.web.factories import NOW, Factory, installation
+
+EVERYBODY = Query()
+NEWEST = Sort(Column("created_at", "Added", "datetime", stored=True), descending=True)
 
 
 @pytest.fixture
@@ -33,8 +40,13 @@ def session(mainstem: Mainstem) -> Iterator[Session]:
         yield opened
 
 
-def found(session: Session, text: str) -> set[str]:
-    return {people.display_name(row.person) for row in people.table(session, people.Query(text)).items}
+def listed(session: Session, query: Query = EVERYBODY, kind: Entity = "person") -> list[Any]:
+    """What a table shows, the last added first."""
+    return [row.entity for row in tables.page(session, kind, query, [], NEWEST, 0).items]
+
+
+def paged(session: Session, cursor: str | None = None, size: int = 50) -> paging.Page[tables.Row]:
+    return tables.page(session, "person", EVERYBODY, [], NEWEST, 0, cursor, size)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +74,7 @@ def test_each_word_must_begin_a_name_or_an_identifier(factory: Factory, session:
     factory.person(None, first_name="Ann Marie", last_name="Ray", phone="+493012345")
     factory.person(None, first_name="Élodie", last_name="Ng", external_id="crm-7")
     factory.person(None, first_name=None, last_name=None, email="50%_off@example.com")
-    assert found(session, text) == names
+    assert {people.display_name(person) for person in listed(session, Query(text))} == names
 
 
 def test_organizations_are_found_by_words_of_their_name_and_by_domain(factory: Factory, session: Session):
@@ -71,12 +83,12 @@ def test_organizations_are_found_by_words_of_their_name_and_by_domain(factory: F
     factory.organization(None, name="Stub blue", stub=True)
 
     def named(text: str) -> list[str | None]:
-        return [row.organization.name for row in organizations.table(session, organizations.Query(text)).items]
+        return [organization.name for organization in listed(session, Query(text), "organization")]
 
     assert named("blue") == ["Red", "Blue River Ltd"]
     assert named("river blue") == ["Blue River Ltd"]
     assert named("ver") == []
-    assert organizations.count(session, organizations.Query("blue")) == 2
+    assert tables.count_of(session, "organization", Query("blue")) == 2
 
 
 @pytest.mark.parametrize(
@@ -99,18 +111,18 @@ def test_paging_meets_everyone_once_though_many_came_at_one_moment(factory: Fact
     seen: list[UUID] = []
     cursor, pages = None, []
     while True:
-        page = people.table(session, people.Query(), cursor, size=3)
-        pages.append([row.person.id for row in page.items])
+        page = paged(session, cursor, 3)
+        pages.append([row.entity.id for row in page.items])
         seen += pages[-1]
         if page.next is None:
             break
         cursor = page.next
     assert len(seen) == 7
     assert set(seen) == ids
-    back = people.table(session, people.Query(), page.previous, size=3)
-    assert [row.person.id for row in back.items] == pages[1]
-    first = people.table(session, people.Query(), back.previous, size=3)
-    assert [row.person.id for row in first.items] == pages[0]
+    back = paged(session, page.previous, 3)
+    assert [row.entity.id for row in back.items] == pages[1]
+    first = paged(session, back.previous, 3)
+    assert [row.entity.id for row in first.items] == pages[0]
     assert first.previous is None
     assert first.next is not None
 
@@ -118,10 +130,10 @@ def test_paging_meets_everyone_once_though_many_came_at_one_moment(factory: Fact
 def test_who_is_added_meanwhile_moves_no_page(factory: Factory, session: Session):
     for number in range(4):
         factory.person(None, created_at=NOW + timedelta(seconds=number))
-    first = people.table(session, people.Query(), size=2)
+    first = paged(session, size=2)
     factory.person(None, created_at=NOW + timedelta(days=1))
-    second = people.table(session, people.Query(), first.next, size=2)
-    assert not {row.person.id for row in first.items} & {row.person.id for row in second.items}
+    second = paged(session, first.next, 2)
+    assert not {row.entity.id for row in first.items} & {row.entity.id for row in second.items}
     assert len(second.items) == 2
 
 
@@ -130,7 +142,7 @@ def test_counting_stops_at_the_limit(factory: Factory, session: Session, monkeyp
     for expected in (1, 2, 3, 4, 4):
         factory.person(None)
         session.rollback()  # what is read shall be of now
-        assert people.count(session, people.Query()) == expected
+        assert tables.count_of(session, "person", EVERYBODY) == expected
 
 
 def test_only_the_members_of_an_organization_or_the_people_of_a_source(factory: Factory, session: Session):
@@ -139,11 +151,8 @@ def test_only_the_members_of_an_organization_or_the_people_of_a_source(factory: 
     factory.membership(member, acme)
     factory.link(source, factory.person(None).id, "contact", "gone", deleted_at=NOW)
 
-    def ids(query: people.Query) -> list[UUID]:
-        return [row.person.id for row in people.table(session, query).items]
-
-    assert ids(people.Query(organization=acme.id)) == [member.id]
-    assert ids(people.Query(source=source.id)) == [known.id]
+    assert [person.id for person in listed(session, Query(organization=acme.id))] == [member.id]
+    assert [person.id for person in listed(session, Query(source=source.id))] == [known.id]
 
 
 def test_a_profile_has_own_and_shared_activities_each_once(mainstem: Mainstem, factory: Factory, session: Session):

@@ -24,7 +24,12 @@ from tests.web.factories import PASSWORD, Factory, installation
 from tests.web.helpers import log_in, send, text, token
 
 PUBLIC = {"/login", "/healthz", "/readyz", "/static/<path:filename>", "/webhooks/<plugin>", "/accept/<token>"}
-OWN = {"/preferences/theme", "/logout"}
+OWN = {
+    *("preferences.theme", "auth.logout"),
+    *("people.refine", "people.columns", "organizations.refine", "organizations.columns"),
+}
+"""Endpoints by which everybody changes what she herself sees."""
+
 EXAMPLES = {
     "id": "1",
     "run_id": "1",
@@ -72,7 +77,7 @@ def test_whoever_only_reads_can_change_nothing_but_her_own_settings(app: Flask, 
     factory.source()
     walked = 0
     for rule in app.url_map.iter_rules():
-        if "POST" in (rule.methods or set()) and rule.rule not in OWN | PUBLIC:
+        if "POST" in (rule.methods or set()) and rule.rule not in PUBLIC and rule.endpoint not in OWN:
             response = send(reader, address(rule))
             assert response.status_code == 403, rule
             walked += 1
@@ -87,7 +92,7 @@ def test_every_route_is_open_to_exactly_the_roles_of_the_table(app: Flask, facto
     client = log_in(app, factory.user("u@example.com", role).email)
     walked, refused = 0, 0
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        if rule.rule in PUBLIC | OWN:
+        if rule.rule in PUBLIC or rule.endpoint in OWN:
             continue
         needed = getattr(app.view_functions[rule.endpoint], "permission", None)
         allowed = needed is None or role in PERMISSIONS[needed].roles

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from core.app import create_app
+from core.services.paging import mark
 from tests.web.factories import NOW, Factory, installation
 from tests.web.helpers import log_in, send, text
 
@@ -17,7 +20,7 @@ def test_every_page_works_on_both_databases(database_url: str, valkey_url: str, 
     factory.activity(source, person, organization_id=organization.id)
     factory.partition(factory.run(source), counts={"contact": {"read": 1, "created": 1}})
     factory.refused(source, "no email")
-    older = f"after_{int(NOW.timestamp() * 1_000_000) + 10**12}_{'f' * 32}"
+    older = mark("after", (NOW + timedelta(days=10), UUID(int=0)))
     client = log_in(create_app(mainstem), factory.user().email)
     for path, shown in [
         ("/sources/", "People 1 Organizations 1 Activities 1"),

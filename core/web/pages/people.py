@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 
 from core.services import curating, organizations, overview, people
 from core.services.errors import ServiceError
+from core.web import listing
 from core.web.access import actor, mainstem, requires
 from core.web.database import session
-from core.web.params import state, uuid
+from core.web.params import uuid
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
 
@@ -20,22 +21,27 @@ blueprint = Blueprint("people", __name__, url_prefix="/people")
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
     """Show the table."""
-    organization = uuid("organization")
-    source = overview.get(session(), number) if (number := request.args.get("source", type=int)) else None
-    query = people.Query(
-        text=request.args.get("q", "").strip(),
-        state=state(),
-        organization=organization,
-        source=source.id if source else None,
-    )
-    return render_template(
-        "people/index.html",
-        query=query,
-        source=source,
-        organization=organizations.get(session(), organization) if organization else None,
-        page=people.table(session(), query, request.args.get("page")),
-        count=people.count(session(), query),
-    )
+    return _show(_listing())
+
+
+@blueprint.post("/")
+def refine() -> ResponseReturnValue:
+    """Change the filter: go to the list that it gives, or show the builder again."""
+    refined = listing.refined(_listing())
+    return redirect(refined) if isinstance(refined, str) else _show(refined)
+
+
+@blueprint.post("/columns")
+def columns() -> ResponseReturnValue:
+    """Keep which columns the table shows."""
+    return listing.keep_columns("person")
+
+
+@blueprint.post("/export")
+@requires("people.export")
+def export() -> ResponseReturnValue:
+    """Return the list as a CSV file."""
+    return listing.export(_listing())
 
 
 @blueprint.get("/<uuid:id>")
@@ -46,7 +52,7 @@ def show(id: UUID) -> ResponseReturnValue:
         "people/show.html",
         profile=profile,
         person=profile.person,
-        own_tags=curating.own_tags(session(), id),
+        own_tags=curating.own_tags(session(), "person", id),
         merges=curating.merges_of(session(), id),
     )
 
@@ -55,14 +61,16 @@ def show(id: UUID) -> ResponseReturnValue:
 @requires("people.edit")
 def archive(id: UUID) -> ResponseReturnValue:
     """Let a person take part in nothing."""
-    return _do(id, lambda: curating.archive(mainstem(), id, actor()), "Archived: you can restore her at any time")
+    return _do(
+        id, lambda: curating.archive(mainstem(), "person", id, actor()), "Archived: you can restore her at any time"
+    )
 
 
 @blueprint.post("/<uuid:id>/restore")
 @requires("people.edit")
 def restore(id: UUID) -> ResponseReturnValue:
     """Let an archived person take part again."""
-    return _do(id, lambda: curating.restore(mainstem(), id, actor()), "Restored")
+    return _do(id, lambda: curating.restore(mainstem(), "person", id, actor()), "Restored")
 
 
 @blueprint.get("/<uuid:id>/delete")
@@ -97,7 +105,7 @@ def erase(id: UUID) -> ResponseReturnValue:
 @requires("people.edit")
 def add_tag(id: UUID) -> ResponseReturnValue:
     """Tag a person."""
-    return _do(id, lambda: curating.add_tag(mainstem(), id, request.form.get("tag", ""), actor()), "Tagged")
+    return _do(id, lambda: curating.add_tag(mainstem(), "person", id, request.form.get("tag", ""), actor()), "Tagged")
 
 
 @blueprint.post("/<uuid:id>/tags/remove")
@@ -105,7 +113,7 @@ def add_tag(id: UUID) -> ResponseReturnValue:
 def remove_tag(id: UUID) -> ResponseReturnValue:
     """Take a tag away."""
     name = request.form.get("tag", "")
-    return _do(id, lambda: curating.remove_tag(mainstem(), id, name, actor()), f"«{name}» was taken away")
+    return _do(id, lambda: curating.remove_tag(mainstem(), "person", id, name, actor()), f"«{name}» was taken away")
 
 
 @blueprint.post("/<uuid:id>/merges/<int:merge_id>/undo")
@@ -116,6 +124,21 @@ def undo_merge(id: UUID, merge_id: int) -> ResponseReturnValue:
         id,
         lambda: curating.undo_merge(mainstem(), id, merge_id, actor()),
         "The merge is undone: both are here again, and what joined them does not join them any more",
+    )
+
+
+def _listing() -> listing.Listing:
+    source = request.args.get("source", type=int)
+    return listing.read("person", organization=uuid("organization"), source=source)
+
+
+def _show(given: listing.Listing) -> ResponseReturnValue:
+    source, organization = given.query.source, given.query.organization
+    return render_template(
+        "people/index.html",
+        listing=given,
+        source=overview.get(session(), source) if source is not None else None,
+        organization=organizations.get(session(), organization) if organization else None,
     )
 
 

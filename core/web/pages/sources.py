@@ -14,12 +14,13 @@ from core.contract.errors import SourceError
 from core.db.models import DataSource
 from core.host import PluginError, PluginMissing
 from core.runtime.valkey import ValkeyError
-from core.services import connecting, consents, controls, drafts, overview, people
+from core.services import connecting, consents, controls, drafts, overview
 from core.services.completeness import completeness
 from core.services.counting import numbers_of, series
 from core.services.errors import ServiceError
 from core.services.progress import RunProgress, latest
 from core.services.progress import progress as progress_of
+from core.web import listing
 from core.web.access import actor, mainstem, requires
 from core.web.actions import ACTIONS
 from core.web.csv import as_csv
@@ -83,10 +84,9 @@ def activity(id: int) -> ResponseReturnValue:
 def audience(id: int) -> ResponseReturnValue:
     """Show the people it brought."""
     source = overview.get(session(), id)
-    query = people.Query(source=id, state="all")
+    found = listing.read("person", source=id, state="all")
     numbers = numbers_of(session(), mainstem().host, [source])[id]
-    page = people.table(session(), query, request.args.get("page"))
-    return _render("sources/audience.html", source, page=page, count=numbers.people)
+    return _render("sources/audience.html", source, listing=found, page=found.page(), count=numbers.people)
 
 
 @blueprint.get("/sources/<int:id>/runs/<int:run_id>/<any('log.csv', 'log.json'):file>")

@@ -1,0 +1,247 @@
+"""The tables of people and of organizations: searched, filtered, sorted and read page by page (R34)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Engine, Float, Select, cast, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.contract.fields import Entity
+from core.db.models import DataSource, Link, Membership, Organization, Person
+from core.filters import Filter, where
+from core.filters.documents import value_in
+from core.services import entities, organizations, paging, people
+from core.services.columns import Column
+from core.services.sources import now_utc
+
+State = Literal["active", "archived", "all"]
+Text: TypeAlias = InstrumentedAttribute[str | None]
+
+WORDS = 8
+"""Further words of a search are not looked at."""
+
+BATCH = 500
+SORTED_TEXT = 100
+"""So many characters of a text decide where it stands."""
+
+MODELS: Mapping[Entity, type[Person] | type[Organization]] = {"person": Person, "organization": Organization}
+_SEARCHED: Mapping[Entity, tuple[tuple[Text, ...], tuple[Text, ...]]] = {
+    "person": ((Person.email, Person.phone, Person.external_id), (Person.first_name, Person.last_name)),
+    "organization": ((Organization.domain,), (Organization.name,)),
+}
+"""Columns that a word may begin, and columns within which it may begin a word."""
+
+_INDEXED: Mapping[Entity, frozenset[str]] = {
+    "person": frozenset({"name", "email", "created_at"}),
+    "organization": frozenset({"name", "created_at"}),
+}
+"""Columns whose index gives any number of rows in order. Another index would slow down every sync."""
+
+_NEVER_SORTED = frozenset({"organizations", "people", "sources", "tags", "list"})
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which people or organizations are asked for.
+
+    Attributes:
+        text: Each of its words begins a name, the email, the phone number, the external id or the domain; "" for all.
+        state: ``"active"``, ``"archived"`` or ``"all"``.
+        filter: What they must meet; None for nothing.
+        zone: Whose days the filter means.
+        organization: Only its members.
+        source: Only those that this data source knows.
+    """
+
+    text: str = ""
+    state: State = "active"
+    filter: Filter | None = None
+    zone: tzinfo = UTC
+    organization: UUID | None = None
+    source: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """By which column, and in which direction."""
+
+    column: Column
+    descending: bool = False
+
+    @property
+    def key(self) -> str:
+        """How addresses name it: ``email``, or ``-email`` for descending."""
+        return f"-{self.column.key}" if self.descending else self.column.key
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a table. What hangs on the entity is there if a column shows it."""
+
+    entity: Any
+    organizations: list[Organization] = field(default_factory=list)
+    people: int = 0
+    sources: list[DataSource] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return name_of(self.entity)
+
+    def value(self, column: Column) -> Any:
+        """Return the value in a column: names of what hangs on it, a moment or JSON."""
+        match column.type:
+            case "name":
+                return self.name
+            case "organizations":
+                return [organizations.display_name(each) for each in self.organizations]
+            case "people":
+                return self.people
+            case "sources":
+                return [source.name for source in self.sources]
+            case "tags":
+                return self.tags
+        return getattr(self.entity, column.key) if column.stored else self.entity.fields.get(column.key)
+
+
+def name_of(entity: Person | Organization) -> str:
+    """Return what to call a person or organization."""
+    return people.display_name(entity) if isinstance(entity, Person) else organizations.display_name(entity)
+
+
+def is_sortable(kind: Entity, column: Column, count: int) -> bool:
+    """Tell whether ``count`` rows can be sorted by a column in the time a page may take.
+
+    A column with an index sorts any number; of others, as many as :data:`core.services.paging.COUNT_LIMIT`. Lists, and
+    what is put together from other tables, never sort.
+    """
+    if column.type in _NEVER_SORTED:
+        return False
+    return column.key in _INDEXED[kind] or count <= paging.COUNT_LIMIT
+
+
+def page(
+    session: Session,
+    kind: Entity,
+    query: Query,
+    columns: Sequence[Column],
+    sort: Sort,
+    count: int,
+    cursor: str | None = None,
+    size: int = 50,
+) -> paging.Page[Row]:
+    """Return one page of a table, in a number of statements that does not depend on its length.
+
+    Args:
+        session: Where to read.
+        kind: Of what.
+        query: Which.
+        columns: Those that are shown.
+        sort: By what; see :func:`is_sortable`.
+        count: How many rows there are, as far as :func:`count_of` counts.
+        cursor: Which page; None for the first.
+        size: Rows on a page.
+
+    Raises:
+        NotFound: The cursor is malformed.
+    """
+    found = paging.page(session, _select(kind, query), _order(kind, sort, count), cursor, size)
+    return found.map(lambda items: _rows(session, kind, items, columns))
+
+
+def count_of(session: Session, kind: Entity, query: Query) -> int:
+    """Return how many rows a table has, counted up to :data:`core.services.paging.COUNT_LIMIT`."""
+    return paging.count_up_to_limit(session, _select(kind, query))
+
+
+def every(
+    engine: Engine, kind: Entity, query: Query, columns: Sequence[Column], sort: Sort, count: int
+) -> Iterator[list[Any]]:
+    """Yield the values of all rows of a table, in constant memory; arguments as of :func:`page`.
+
+    Each batch is read in a transaction of its own: nothing is held while the reader takes her time.
+    """
+    cursor: str | None = None
+    while True:
+        with Session(engine) as session:
+            batch = page(session, kind, query, columns, sort, count, cursor, BATCH)
+            lines = [[row.value(column) for column in columns] for row in batch.items]
+        yield from lines
+        if batch.next is None:
+            return
+        cursor = batch.next
+
+
+def _rows(session: Session, kind: Entity, items: Sequence[Any], columns: Iterable[Column]) -> list[Row]:
+    ids = [item.id for item in items]
+    shown = {column.type for column in columns}
+    tags = entities.tags(session, kind, ids) if "tags" in shown else {}
+    members = people.organizations_of(session, ids) if "organizations" in shown else {}
+    sizes = organizations.people_counts(session, ids) if "people" in shown else {}
+    sources = entities.brought_by(session, ids, entities.sources_by_id(session)) if "sources" in shown else {}
+    return [
+        Row(item, members.get(item.id, []), sizes.get(item.id, 0), sources.get(item.id, []), tags.get(item.id, []))
+        for item in items
+    ]
+
+
+def _select(kind: Entity, query: Query) -> Select[Any]:
+    model = MODELS[kind]
+    rows = select(model).where(~model.stub, model.merged_into.is_(None))
+    if query.state != "all":
+        rows = rows.where(model.archived_at.is_(None) if query.state == "active" else model.archived_at.is_not(None))
+    if query.organization is not None:
+        rows = rows.where(
+            model.id.in_(select(Membership.person_id).where(Membership.organization_id == query.organization))
+        )
+    if query.source is not None:
+        theirs = select(Link.id).where(
+            Link.entity_id == model.id,
+            Link.source_id == query.source,
+            Link.content_hash.is_not(None),
+            Link.deleted_at.is_(None),
+        )
+        rows = rows.where(theirs.exists())
+    if query.filter is not None:
+        rows = rows.where(where(query.filter, kind, now_utc(), query.zone))
+    return rows.where(*(_found_by(kind, word) for word in query.text.split()[:WORDS]))
+
+
+def _found_by(kind: Entity, word: str) -> ColumnElement[bool]:
+    if kind == "person" and "@" in word:
+        # Emails are kept in lower case: without a function around the column an index can be used.
+        return Person.email.startswith(word.lower(), autoescape=True)
+    columns, names = _SEARCHED[kind]
+    # SQLite's LIKE knows the case of ASCII letters only.
+    forms = {word} if word.isascii() else {word, word.lower(), word.capitalize()}
+    return or_(
+        *(column.istartswith(form, autoescape=True) for form in forms for column in (*columns, *names)),
+        *(name.icontains(f" {form}", autoescape=True) for form in forms for name in names),
+    )
+
+
+def _order(kind: Entity, sort: Sort, count: int) -> paging.Order:
+    """Return what a table is ordered by: few rows without regard to case, many as an index has them."""
+    model = MODELS[kind]
+    keys = _sort_keys(model, sort.column)
+    if count <= paging.COUNT_LIMIT:
+        keys = tuple(func.lower(key) if key.type.python_type is str else key for key in keys)
+    nullable = not sort.column.stored or bool(getattr(model, sort.column.key).nullable)
+    return paging.Order(keys, model.id, sort.descending, nullable)
+
+
+def _sort_keys(model: type[Person] | type[Organization], column: Column) -> tuple[paging.Key, ...]:
+    if column.type == "name":
+        return Person.first_name, func.coalesce(Person.last_name, "")
+    if column.stored:
+        return (getattr(model, column.key),)
+    value = value_in(model.fields, column.key, column.type)  # type: ignore[arg-type]
+    if column.type in ("integer", "decimal"):
+        return (cast(value, Float),)
+    return (value,) if column.type == "boolean" else (func.substr(value, 1, SORTED_TEXT),)
