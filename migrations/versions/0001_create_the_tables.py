@@ -276,6 +276,7 @@ def upgrade() -> None:
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.create_index("ix_person_created_at_id", ["created_at", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_email"), ["email"], unique=False)
+        batch_op.create_index(batch_op.f("ix_person_first_name"), ["first_name"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_initial_source_id"), ["initial_source_id"], unique=False)
 
     op.create_table(
@@ -553,6 +554,7 @@ def downgrade() -> None:
     op.drop_table("salt")
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_initial_source_id"))
+        batch_op.drop_index(batch_op.f("ix_person_first_name"))
         batch_op.drop_index(batch_op.f("ix_person_email"))
         batch_op.drop_index("ix_person_created_at_id")
 

@@ -30,7 +30,7 @@ class Person(Model):
     email: Mapped[str | None] = mapped_column(index=True)
     phone: Mapped[str | None]
     external_id: Mapped[str | None]
-    first_name: Mapped[str | None]
+    first_name: Mapped[str | None] = mapped_column(index=True)
     last_name: Mapped[str | None]
     email_subscribed: Mapped[bool]
     sms_subscribed: Mapped[bool]
