@@ -12,7 +12,7 @@ from core.services.configuration import SECTIONS, read_config
 from core.services.errors import Invalid
 from core.services.selecting import catalogue_of
 from core.web import builder
-from core.web.steps import Setup, Step, ticked_all
+from core.web.steps import Setup, Step, count_records, ticked_all
 
 Form = MultiDict[str, str]
 
@@ -60,6 +60,9 @@ def shown(
             key = each["key"]
             catalogue, root = catalogue_of(setup.manifest, setup.schema, kind), builder.state(form, key)
             here = builder.told(key, root, catalogue, errors, f"selection.{key}")
-            each |= {"some": form.get(f"{key}.mode") == "some", "builder": builder.Builder(key, catalogue, root, here)}
+            asked = builder.Builder(key, catalogue, root, here)
+            each |= {"some": form.get(f"{key}.mode") == "some", "builder": asked}
+            if form.get("do") == f"count:{key}":
+                each |= {"asked": True, "count": count_records(setup, kind, asked)}
         errors = {where: text for where, text in errors.items() if not where.startswith("selection.")}
     return {"setup": setup, "step": step, "choices": setup.choices, "errors": errors, **values}

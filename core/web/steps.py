@@ -5,7 +5,7 @@ Each step reads its form into sections of the configuration, and says in its tem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -13,10 +13,14 @@ from typing import Any
 from marshmallow import ValidationError
 from werkzeug.datastructures import MultiDict
 
+from core.contract.errors import SourceError
 from core.contract.fields import SYSTEM_FIELDS, Entity, SystemField
 from core.contract.types import JSON, FieldSpec, Manifest, MergePolicy, ObjectSpec, Roster, TeamUser
+from core.filters import Filter, FilterError, parse
+from core.host import PluginError
 from core.pipeline.schemas import Reader
 from core.services.configuration import ROLES, SECTIONS, Chosen, SourceConfig, read_config
+from core.services.estimating import Estimate, Waiting
 from core.services.selecting import catalogue_of
 from core.web import builder
 
@@ -40,6 +44,7 @@ class Setup:
         problem: Why these could not be read.
         policies: The merge keys that the plugin proposes, by kind.
         new: Fields that appeared after the data source was connected, by object and key.
+        estimate: Tells how many of the account's records of a kind meet conditions; None where nobody can tell.
     """
 
     manifest: Manifest
@@ -50,6 +55,7 @@ class Setup:
     problem: str | None = None
     policies: Mapping[Entity, MergePolicy] = field(default_factory=dict)
     new: frozenset[tuple[str, str]] = frozenset()
+    estimate: Callable[[Entity, Filter], list[Estimate]] | None = None
 
     @property
     def choices(self) -> SourceConfig:
@@ -289,6 +295,36 @@ def read_records(setup: Setup, form: Form) -> Sections:
             if setup.has(kind)
         }
     }
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many records meet conditions, or why that cannot be told.
+
+    Attributes:
+        estimates: By object.
+        problem: Why there are none.
+        waits: The vendor has not answered yet.
+    """
+
+    estimates: Sequence[Estimate] = ()
+    problem: str = ""
+    waits: bool = False
+
+
+def count_records(setup: Setup, kind: Entity, shown: builder.Builder) -> Count | None:
+    """Return how many of the account's records meet what is in a builder; None while that is not complete."""
+    if setup.estimate is None:
+        return None
+    try:
+        asked = parse(builder.tree(shown.root, shown.catalogue), shown.catalogue)
+        return Count(setup.estimate(kind, asked))
+    except FilterError:
+        return None
+    except Waiting:
+        return Count(waits=True)
+    except (SourceError, PluginError) as error:
+        return Count(problem=str(error))
 
 
 def view_records(setup: Setup) -> Mapping[str, Any]:

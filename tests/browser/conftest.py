@@ -39,7 +39,8 @@ def complaints(context: BrowserContext) -> Iterator[list[str]]:
     found: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type in ("warning", "error"):
+        # htmx tells of a request that a newer one or the next page replaced, as of its end, in the voice of an error.
+        if message.type in ("warning", "error") and message.text not in ("htmx:sendAbort", "htmx:afterRequest"):
             found.append(message.text)
 
     context.on("console", note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,6 +18,7 @@ from core.host import PluginError
 from core.runtime.valkey import ValkeyError
 from core.services.accounts import account_of
 from core.services.errors import Conflict, Invalid
+from core.services.estimating import estimate
 from core.services.fields import new_fields, stored_schema
 from core.services.policies import proposed_keys
 from core.services.reconfiguring import reconfigure
@@ -64,6 +66,7 @@ def _setup(source: RowMapping, key: str) -> Setup:
         problem=problem,
         policies=proposed_keys(mainstem(), account),
         new=new,
+        estimate=partial(estimate, mainstem(), account, schema),
     )
 
 

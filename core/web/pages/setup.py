@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -17,6 +18,7 @@ from core.host import PluginError
 from core.runtime.valkey import ValkeyError
 from core.services import drafts, dryrun
 from core.services.errors import Conflict, Invalid, ServiceError
+from core.services.estimating import estimate
 from core.services.policies import proposed_keys
 from core.web.access import actor, mainstem, requires
 from core.web.forms import answered, shown
@@ -33,14 +35,16 @@ def _draft(id: int) -> RowMapping:
 
 def _setup(draft: RowMapping) -> Setup:
     manifest = mainstem().host.manifest(draft["plugin"])
+    account, schema = drafts.account_of_draft(mainstem(), draft), drafts.schema_in(draft)
     return Setup(
         manifest=manifest,
         account=draft["account_name"],
         config=draft["config"],
-        schema=drafts.schema_in(draft),
+        schema=schema,
         roster=drafts.roster_in(draft),
         problem=draft["problem"],
-        policies=proposed_keys(mainstem(), drafts.account_of_draft(mainstem(), draft)),
+        policies=proposed_keys(mainstem(), account),
+        estimate=partial(estimate, mainstem(), account, schema),
     )
 
 
