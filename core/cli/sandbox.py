@@ -28,6 +28,9 @@ HOST = "127.0.0.1"
 @click.option("--seed", default=1, show_default=True, help="Equal seeds give equal data.")
 @click.option("--latency-ms", default=0, show_default=True, type=click.IntRange(0), help="Added to each answer.")
 @click.option("--rpm", default=10_000, show_default=True, type=click.IntRange(1), help="Requests a minute allowed.")
+@click.option(
+    "--token-seconds", type=click.IntRange(1), help="For how long access tokens are good; for ever without it."
+)
 @click.option("--webhook-url", help="Where webhooks are sent; none without it.")
 @click.option("--faults", default="", help="Faults to make, in the sandbox's own words.")
 @click.option(

@@ -6,7 +6,8 @@ The examples of the hooks stand on it, so that each of them shows its own hook a
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import requests
@@ -89,14 +90,42 @@ class NothingKnown:
         return frozenset()
 
 
+class Held(Mapping[str, str]):
+    """Secrets in memory, with the way to renew them."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = dict(secrets)
+        self._lock = threading.Lock()
+
+    def __getitem__(self, key: str) -> str:
+        return self._secrets[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._secrets)
+
+    def __len__(self) -> int:
+        return len(self._secrets)
+
+    def renew(
+        self, stale: Mapping[str, str], change: Callable[[Mapping[str, str]], Mapping[str, str]]
+    ) -> Mapping[str, str]:
+        """Call ``change`` unless somebody else did so meanwhile."""
+        with self._lock:
+            if self._secrets == stale:
+                self._secrets = dict(change(stale))
+            return self._secrets
+
+
 def account() -> Account:
     """Return an account of the shop as the host would hand it to the plugin."""
+    held = Held({"key": "open"})
     return Account(
         id=1,
         plugin="shop",
         remote_id="shop-1",
         settings={},
-        secrets={"key": "open"},
+        secrets=held,
+        renew=held.renew,
         environment={},
         objects={"customer": None},
         redirect_uri="http://127.0.0.1:8000/oauth/shop/callback",

@@ -80,9 +80,11 @@ class SourceSpecs:
         prove the credentials, so that a wrong one fails here and not at night.
 
         Args:
-            account: A draft: ``id`` is 0, ``secrets`` are empty (or the old ones, on reconnecting).
-            answers: By field of the manifest's ``credentials``, or the callback's query. Empty asks for a
-                :class:`Redirect` where the manifest's ``auth`` allows consent.
+            account: A draft: ``id`` is 0, ``secrets`` are empty. On reconnecting the data source as it is.
+            answers: One of these. The fields of the manifest's ``credentials``. Only its ``consent_asks``, which asks
+                for a :class:`Redirect`; of those that are missing, and of nothing else, a :class:`Rejected` then tells.
+                The callback's query with :attr:`Redirect.keep`. On reconnecting without new credentials the account's
+                own ``secrets``, which are to be proven again.
 
         Returns:
             What the answers open, where to send the admin, or what is wrong with them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -137,6 +137,7 @@ class Manifest:
         auth: ``"token"``: credentials are typed in; ``"oauth"``: the admin consents at the vendor;
             ``"oauth_or_token"``: either.
         credentials: marshmallow schema of what is typed in; ``metadata={"label", "help", "secret"}`` draws the form.
+        consent_asks: Fields of ``credentials`` that are asked before consent, such as the vendor's subdomain.
         objects: What can be imported.
         activities: The types of activity it brings.
         environment: The variables it reads.
@@ -163,6 +164,7 @@ class Manifest:
     needs: tuple[str, ...] = ()
     icon: str = ""
     auth: Literal["token", "oauth", "oauth_or_token"] = "token"
+    consent_asks: tuple[str, ...] = ()
     activities: tuple[ActivitySpec, ...] = ()
     environment: tuple[EnvVar, ...] = ()
     webhooks: bool = False
@@ -209,6 +211,28 @@ class Known(Protocol):
         """Return the remote ids among ``versions`` whose stored update time is at least the one given."""
 
 
+class Renew(Protocol):
+    """Replaces secrets that no longer work, in the vault and for every worker at once."""
+
+    def __call__(
+        self, stale: Mapping[str, str], change: Callable[[Mapping[str, str]], Mapping[str, str]]
+    ) -> Mapping[str, str]:
+        """Return the secrets that hold now; from then on :attr:`Account.secrets` says the same.
+
+        Of all workers one at a time calls ``change``, and only while ``stale`` is what is kept: whoever comes second
+        is given what the first one brought. So a refresh token of one use is used once. What ``change`` returns is
+        kept before anybody gets it; what it raises comes through.
+
+        Args:
+            stale: The secrets that the vendor refused, or that are about to expire: as they were before the request.
+            change: Asks the vendor for what replaces the secrets that it is given; should take less than 30 seconds.
+
+        Raises:
+            Retry: Another worker has been asking the vendor for long.
+            Reauthorise: Nothing is kept: the account is being connected, or was disconnected.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One data source as its plugin sees it.
@@ -218,7 +242,8 @@ class Account:
         plugin: Name of the plugin.
         remote_id: The vendor's id of the account; "" until connected.
         settings: What :class:`Connected` said, not secret.
-        secrets: What :class:`Connected` said, secret; never in a log or a repr.
+        secrets: What :class:`Connected` said, or what has replaced it since, secret; never in a log or a repr.
+        renew: See :class:`Renew`.
         environment: Values of the manifest's variables that have one.
         objects: Keys of the selected objects, each with the selected field keys or None for all.
         redirect_uri: Where the vendor sends an admin back after consent.
@@ -233,6 +258,7 @@ class Account:
     remote_id: str
     settings: Mapping[str, JSON]
     secrets: Mapping[str, str] = field(repr=False)
+    renew: Renew = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     objects: Mapping[str, frozenset[str] | None]
     redirect_uri: str
@@ -285,9 +311,12 @@ class Redirect:
 
     Attributes:
         url: The vendor's consent page, without ``state``: the host adds its own and checks it.
+        keep: Answers to be handed to ``connect`` again, with the callback's query, which cannot override
+            them: they stay with the host, sealed.
     """
 
     url: str
+    keep: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +379,9 @@ class Record:
         parent: The collection that holds an article or a collection.
         activities: What happened on it.
         permissions: What the person allows, as far as the vendor knows; only a new person takes it over.
-        payload: What the vendor sent, kept when the record is refused.
+        refused: Why parts of it, such as single activities, could not be mapped, each naming its part: the rest is
+            taken, and the record is set aside besides.
+        payload: What the vendor sent, kept when the record or a part of it is refused.
     """
 
     object: str
@@ -364,6 +395,7 @@ class Record:
     parent: Ref | None = None
     activities: tuple[Activity, ...] = ()
     permissions: Mapping[Channel, bool] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
     payload: JSON = field(default=None, repr=False, compare=False)
 
 
@@ -548,6 +580,7 @@ class SandboxOptions:
         faults: The sandbox's own language of faults; "" for none.
         examples: Folder with payloads published by the vendor, to be served instead of generated ones.
         ties: Everything was changed in the same second, as after a vendor's own import.
+        token_seconds: For how long access tokens of a consent are good; None for ever.
     """
 
     people: int = 500
@@ -558,6 +591,7 @@ class SandboxOptions:
     faults: str = ""
     examples: str | None = None
     ties: bool = False
+    token_seconds: int | None = None
 
 
 class Sandbox(Protocol):

@@ -52,6 +52,8 @@ def _rest(manifest: Manifest) -> Iterator[str]:
     for variable in manifest.environment:
         if variable.kind == "url" and variable.default is not None and not is_url(variable.default):
             yield f"default of variable {variable.name!r} is not a URL"
+    for key in set(manifest.consent_asks) - manifest.credentials().fields.keys():
+        yield f"manifest.consent_asks names {key!r}, which is no field of its credentials"
     if manifest.icon and not manifest.icon.lstrip().startswith("<svg"):
         yield "manifest.icon must be SVG markup that begins with <svg"
     if len(manifest.icon.encode()) > ICON_BYTES:

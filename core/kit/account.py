@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from core.contract.example import NoLimit, NothingKnown
+from core.contract.example import Held, NoLimit, NothingKnown
 from core.contract.types import Account, Manifest
 from core.kit.wsgi import WSGIApp, mount
 
@@ -25,12 +25,14 @@ def make_account(
         overrides: Other attributes of :class:`Account`, such as ``secrets`` or ``settings``.
     """
     session = requests.Session()
+    held = Held(overrides.pop("secrets", {}))
     given: dict[str, Any] = {
         "id": 1,
         "plugin": manifest.name,
         "remote_id": "",
         "settings": {},
-        "secrets": {},
+        "secrets": held,
+        "renew": held.renew,
         "environment": {
             **{variable.name: variable.default for variable in manifest.environment if variable.default is not None},
             **(environment or {}),

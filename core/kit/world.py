@@ -139,7 +139,8 @@ class World:
     def connect(self) -> Connected:
         """Connect by the sandbox's credentials; by consent where it has none."""
         answers = self.sandbox.credentials
-        outcome = self.source().connect(account=self.draft, answers=answers) if answers else self.consent()
+        typed = answers.keys() - set(self.manifest.consent_asks)
+        outcome = self.source().connect(account=self.draft, answers=answers) if typed else self.consent()
         if not isinstance(outcome, Connected):
             raise Broken(f"connect answered the sandbox's own credentials with {outcome!r}")
         return outcome
@@ -156,9 +157,12 @@ class World:
         Raises:
             Broken: There is no way through the consent page.
         """
-        redirect = self.source().connect(account=self.draft, answers={})
+        asked = {key: self.sandbox.credentials[key] for key in self.manifest.consent_asks}
+        redirect = self.source().connect(account=self.draft, answers=asked)
         if not isinstance(redirect, Redirect):
-            raise Broken(f"connect without answers must return a Redirect to the consent page, not {redirect!r}")
+            raise Broken(
+                f"connect with nothing but consent_asks must return a Redirect to the consent page, not {redirect!r}"
+            )
         url = f"{redirect.url}{'&' if '?' in redirect.url else '?'}state=kit"
         browser = mount(requests.Session(), self.sandbox.app)
         for _ in range(_HOPS):
@@ -171,7 +175,7 @@ class World:
                 query = dict(parse_qsl(url.partition("?")[2]))
                 if query.pop("state", None) != "kit":
                     raise Broken("the sandbox's consent page does not bring state back")
-                return self.source().connect(account=self.draft, answers=change(query))
+                return self.source().connect(account=self.draft, answers={**change(query), **redirect.keep})
         raise Broken(f"the sandbox's consent page does not lead back to redirect_uri within {_HOPS} steps")
 
     def plan(self, scope: Scope | None = None, account: Account | None = None) -> Sequence[Partition]:

@@ -14,13 +14,14 @@ from sqlalchemy import Engine
 
 from core.contract.types import Account, Known
 from core.db.bulk import rows_in, table_of
-from core.db.models import Link
+from core.db.models import DataSource, Draft, Link
 from core.pipeline.ids import link_id
 from core.services.configuration import SourceConfig
 from core.services.limiter import limiter_for
 from core.services.mainstem import Mainstem
+from core.services.secrets import Secrets
 
-LINK = table_of(Link)
+LINK, SOURCE, DRAFT = table_of(Link), table_of(DataSource), table_of(Draft)
 _POOL = 64
 
 
@@ -58,12 +59,14 @@ class CountingSession(requests.Session):
 
 def draft_account(mainstem: Mainstem, plugin: str) -> Account:
     """Return the account that a plugin is asked to connect: no id, no secrets."""
+    nothing = Secrets(mainstem, "", DRAFT, 0)
     return Account(
         id=0,
         plugin=plugin,
         remote_id="",
         settings={},
-        secrets={},
+        secrets=nothing,
+        renew=nothing.renew,
         environment=mainstem.host.environment(plugin, mainstem.environ),
         objects={},
         redirect_uri=f"{mainstem.settings.public_url}/oauth/{plugin}/callback",
@@ -74,7 +77,9 @@ def draft_account(mainstem: Mainstem, plugin: str) -> Account:
     )
 
 
-def account_of(mainstem: Mainstem, source: Source, config: SourceConfig, anew: Collection[str] = ()) -> Account:
+def account_of(
+    mainstem: Mainstem, source: Source, config: SourceConfig, anew: Collection[str] = (), draft_id: int | None = None
+) -> Account:
     """Return the account of a connected data source.
 
     Args:
@@ -82,14 +87,18 @@ def account_of(mainstem: Mainstem, source: Source, config: SourceConfig, anew: C
         source: Its row of ``data_source``.
         config: Its configuration.
         anew: Objects of which everything is to be read, whatever is known of them.
+        draft_id: The draft that keeps its secrets, if it is one.
     """
     plugin, source_id = source["plugin"], source["id"]
+    keeper = (SOURCE, source_id) if draft_id is None else (DRAFT, draft_id)
+    secrets = Secrets(mainstem, source["secrets"], *keeper)
     return Account(
         id=source_id,
         plugin=plugin,
         remote_id=source["remote_id"],
         settings=source["settings"],
-        secrets=mainstem.vault.open(source["secrets"]),
+        secrets=secrets,
+        renew=secrets.renew,
         environment=mainstem.host.environment(plugin, mainstem.environ),
         objects=config.objects,
         redirect_uri=f"{mainstem.settings.public_url}/oauth/{plugin}/callback",

@@ -60,6 +60,7 @@ class Opened:
         connected: What the vendor said; its secrets may be left out.
         sealed: The secrets as the vault keeps them.
         schema: The fields that the account offers.
+        draft_id: The draft that keeps it, if it was opened before.
     """
 
     plugin: str
@@ -67,6 +68,7 @@ class Opened:
     connected: Connected
     sealed: str = field(repr=False)
     schema: Sequence[FieldSpec] = ()
+    draft_id: int | None = None
 
     def row(self, manifest: Manifest) -> dict[str, Any]:
         """Return the row of ``data_source`` that it would be, with 0 for its id."""
@@ -83,6 +85,7 @@ class Opened:
             "config": dict(self.config),
             "since": {},
             "renew": {},
+            "renewing_until": None,
             "error": None,
             "created_at": now,
             "connected_at": now,
@@ -306,7 +309,7 @@ def reconnect(
     if consent is not None:
         answers = consent
     else:
-        answers = read_credentials(credentials, manifest) if credentials else account.secrets
+        answers = read_credentials(credentials, manifest) if credentials else dict(account.secrets)
     connected = open_account(mainstem, account, answers)
     if connected.remote_id != source["remote_id"]:
         raise Conflict(
@@ -314,6 +317,9 @@ def reconnect(
             " connect the other account as a data source of its own"
         )
     now = now_utc()
+    # What proved itself again is kept already, and may be renewed by a worker just now.
+    is_new = connected.secrets != dict(account.secrets)
+    secrets = {"secrets": mainstem.vault.seal(connected.secrets)} if is_new else {}
     with writing(mainstem.engine) as connection:
         _in_state(connection, source_id, "reconnect", ("connected", "disconnected", "needs_attention"))
         connection.execute(
@@ -324,9 +330,9 @@ def reconnect(
                 error=None,
                 account_name=connected.name,
                 settings=dict(connected.settings),
-                secrets=mainstem.vault.seal(connected.secrets),
                 connected_at=now,
                 next_sync_at=now,
+                **secrets,
             )
         )
         # One that was not planned yet is queued again.

@@ -7,6 +7,7 @@ her browser, and to the draft or data source that waits for the answer.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -17,15 +18,15 @@ from uuid import UUID, uuid4
 from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy import Connection, Row, select
 
-from core.contract.types import Redirect
+from core.contract.types import Account, Redirect, Rejected
 from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import Consent
 from core.host import BadAnswer
-from core.services.accounts import draft_account
+from core.services.accounts import account_of, draft_account
 from core.services.errors import Invalid, ServiceError
 from core.services.mainstem import Mainstem
-from core.services.sources import now_utc
+from core.services.sources import config_of, get_source, now_utc
 
 CONSENT = table_of(Consent)
 LIFETIME = timedelta(minutes=10)
@@ -74,19 +75,33 @@ def offered(mainstem: Mainstem, plugin: str) -> Literal["consent", "token", "bot
     manifest = mainstem.host.manifest(plugin)
     if manifest.auth == "token":
         return "token"
-    consents = isinstance(_ask(mainstem, plugin), Redirect)
+    answer = _ask(mainstem, draft_account(mainstem, plugin), {})
+    # A plugin that misses nothing but what it may ask for is ready.
+    misses = set(answer.errors) if isinstance(answer, Rejected) else {""}
+    consents = isinstance(answer, Redirect) or misses <= set(manifest.consent_asks)
     if manifest.auth == "oauth":
         return "consent"
     return "both" if consents else "token"
 
 
-def begin(mainstem: Mainstem, plugin: str, waiting: Waiting, who: Traveller) -> str:
+def begin(
+    mainstem: Mainstem, plugin: str, waiting: Waiting, who: Traveller, answers: Mapping[str, str] | None = None
+) -> str:
     """Return the address of the vendor's consent page.
 
+    Args:
+        mainstem: The system.
+        plugin: Name of the plugin.
+        waiting: What waits for the consent.
+        who: Who is sent to the vendor.
+        answers: To the manifest's ``consent_asks``.
+
     Raises:
-        Invalid: Consent is not possible here; the message names the variables to set.
+        Invalid: An answer is missing or wrong, or consent is not possible here; the message names the variables to set.
     """
-    answer = _ask(mainstem, plugin)
+    answer = _ask(mainstem, _account(mainstem, plugin, waiting), answers or {})
+    if isinstance(answer, Rejected) and set(answer.errors) <= set(mainstem.host.manifest(plugin).consent_asks):
+        raise Invalid(answer.errors)
     if not isinstance(answer, Redirect):
         variables = ", ".join(variable.name for variable in mainstem.host.manifest(plugin).environment)
         raise Invalid({"": f"Consent is not set up on this installation: set {variables}, or paste credentials"})
@@ -96,6 +111,7 @@ def begin(mainstem: Mainstem, plugin: str, waiting: Waiting, who: Traveller) -> 
         "draft_id": waiting.draft_id,
         "source_id": waiting.source_id,
         "user_id": who.user_id,
+        "kept": mainstem.vault.seal(answer.keep) if answer.keep else "",
         "expires_at": now + LIFETIME,
     }
     with writing(mainstem.engine) as connection:
@@ -107,20 +123,36 @@ def begin(mainstem: Mainstem, plugin: str, waiting: Waiting, who: Traveller) -> 
     return urlunsplit(parts._replace(query=query))
 
 
-def _ask(mainstem: Mainstem, plugin: str) -> object:
+def _account(mainstem: Mainstem, plugin: str, waiting: Waiting) -> Account:
+    """Return the account that waits: one that was connected before knows the answers that were given then."""
+    if waiting.source_id is None:
+        return draft_account(mainstem, plugin)
+    with mainstem.engine.connect() as connection:
+        source = get_source(connection, waiting.source_id)
+    return account_of(mainstem, source, config_of(mainstem, source))
+
+
+def _ask(mainstem: Mainstem, account: Account, answers: Mapping[str, str]) -> object:
     try:
-        return mainstem.host.source(plugin).connect(account=draft_account(mainstem, plugin), answers={})
+        return mainstem.host.source(account.plugin).connect(account=account, answers=answers)
     except (BadAnswer, KeyError):
         # A plugin that knows no consent need not be ready for a call without answers.
         return None
 
 
-def accept(mainstem: Mainstem, plugin: str, state: str, who: Traveller) -> Waiting:
-    """Take a state that came back, which is used up thereby.
+def accept(
+    mainstem: Mainstem, plugin: str, query: Mapping[str, str], who: Traveller
+) -> tuple[Waiting, Mapping[str, str]]:
+    """Take the callback's query, whose ``state`` is used up thereby.
+
+    Returns:
+        What waits for it, and the answers for the plugin: the query with what the plugin let us keep.
 
     Raises:
-        ConsentError: It is not ours, somebody else's, too old, or was used before.
+        ConsentError: The state is not ours, somebody else's, too old, or was used before.
     """
+    answers = dict(query)
+    state = answers.pop("state", "")
     try:
         id, made_for, mark = _signer(mainstem).loads(state)
     except (BadSignature, ValueError):
@@ -137,7 +169,7 @@ def accept(mainstem: Mainstem, plugin: str, state: str, who: Traveller) -> Waiti
     if row.expires_at < now_utc():
         minutes = int(LIFETIME.total_seconds() // 60)
         raise ConsentError(f"This consent came back too late: it is waited for {minutes} minutes", waiting)
-    return waiting
+    return waiting, answers | mainstem.vault.open(row.kept)
 
 
 def _take(connection: Connection, id: UUID) -> Row[Any] | None:

@@ -134,7 +134,7 @@ def _open(mainstem: Mainstem, plugin: str, config: Mapping[str, Any], answers: M
 def _account(mainstem: Mainstem, opened: Opened) -> Account:
     manifest = mainstem.host.manifest(opened.plugin)
     everything, _ = read_config({}, manifest)
-    return account_of(mainstem, opened.row(manifest), everything)
+    return account_of(mainstem, opened.row(manifest), everything, draft_id=opened.draft_id)
 
 
 def account_of_draft(mainstem: Mainstem, draft: RowMapping) -> Account:
@@ -215,7 +215,8 @@ def finish(mainstem: Mainstem, draft_id: int, actor: str) -> int:
         The id of the data source.
 
     Raises:
-        Conflict: The account is not opened yet, or as many as the plugin allows are connected already.
+        Conflict: The account is not opened yet, as many as the plugin allows are connected already, or its
+            credentials were renewed meanwhile.
         Invalid: The choices do not fit the account any more.
         NotFound: Somebody else finished it.
     """
@@ -223,7 +224,8 @@ def finish(mainstem: Mainstem, draft_id: int, actor: str) -> int:
         opened = opened_of(get_draft(connection, draft_id))
 
     def remove(connection: Connection) -> None:
-        get_draft(connection, draft_id, lock=True)
+        if get_draft(connection, draft_id, lock=True)["secrets"] != opened.sealed:
+            raise Conflict("The credentials were renewed just now: finish once more")
         connection.execute(DRAFT.delete().where(DRAFT.c.id == draft_id))
 
     return activate(mainstem, opened, actor, remove)
@@ -238,7 +240,7 @@ def opened_of(draft: RowMapping) -> Opened:
     if draft["remote_id"] is None:
         raise Conflict("The account is not connected yet: go back to the first step and choose Connect")
     connected = Connected(draft["remote_id"], draft["account_name"], draft["settings"])
-    return Opened(draft["plugin"], draft["config"], connected, draft["secrets"], schema_in(draft))
+    return Opened(draft["plugin"], draft["config"], connected, draft["secrets"], schema_in(draft), draft["id"])
 
 
 def schema_in(draft: RowMapping) -> list[FieldSpec]:

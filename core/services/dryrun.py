@@ -17,7 +17,7 @@ from core.contract.types import Page
 from core.db.bulk import rows_in, table_of
 from core.db.models import Link, Organization, Person
 from core.pipeline.apply import apply_batch, may_be_tried_again
-from core.pipeline.entities import Stale
+from core.pipeline.matching import Stale
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Batch, Shaper
 from core.services.accounts import account_of
@@ -91,7 +91,7 @@ def dry_run(mainstem: Mainstem, opened: Opened) -> list[Trial]:
     """
     manifest = mainstem.host.manifest(opened.plugin)
     config, _ = read_config(opened.config, manifest)
-    account = account_of(mainstem, opened.row(manifest), config)
+    account = account_of(mainstem, opened.row(manifest), config, draft_id=opened.draft_id)
     trials = [
         Trial(spec.key, spec.label, spec.kind)
         for spec in manifest.objects

@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("account_name", sa.String(), nullable=False),
         sa.Column("settings", JsonColumn, nullable=False),
         sa.Column("secrets", sa.Text(), nullable=False),
+        sa.Column("renewing_until", UtcDateTime(), nullable=True),
         sa.Column("config", JsonColumn, nullable=False),
         sa.Column("since", JsonColumn, nullable=False),
         sa.Column("renew", JsonColumn, nullable=False),
@@ -152,6 +153,7 @@ def upgrade() -> None:
         sa.Column("account_name", sa.String(), nullable=False),
         sa.Column("settings", JsonColumn, nullable=False),
         sa.Column("secrets", sa.Text(), nullable=False),
+        sa.Column("renewing_until", UtcDateTime(), nullable=True),
         sa.Column("fields", JsonColumn, nullable=False),
         sa.Column("roster", JsonColumn, nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
@@ -426,6 +428,7 @@ def upgrade() -> None:
         sa.Column("draft_id", sa.Integer(), nullable=True),
         sa.Column("source_id", sa.Integer(), nullable=True),
         sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["draft_id"], ["draft.id"], name=op.f("fk_consent_draft_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
-import orjson
 import requests
 
 from core.contract.errors import Reauthorise, Refused, Retry, SourceError
 from core.contract.types import JSON, Account
+from plugins.base.answers import delay, number, parsed, whole
+from plugins.base.oauth import OAuth2
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -66,6 +66,14 @@ class ApiClient:
     Only GET, and POST to the paths of :attr:`searches`, can be sent: there is no way to write. Redirects are not
     followed and links are taken by their path alone, so the headers never reach another host.
 
+    Args:
+        account: Whose.
+        base_url: Of the API.
+        headers: Of each request, such as one with a token that does not expire.
+        oauth: Whose access token each request carries, as a bearer's. It is renewed shortly before it expires, and once
+            when the vendor refuses it, if the account's secrets have a refresh token; the request is then sent again.
+        secrets: To be proven instead of the account's, by ``connect``; they are not renewed.
+
     Attributes:
         vendor: Name in messages.
         searches: Paths that take a POST and change nothing.
@@ -84,10 +92,19 @@ class ApiClient:
     parallel = 16
     pause: Callable[[float], None] = staticmethod(lambda seconds: time.sleep(seconds))
 
-    def __init__(self, account: Account, base_url: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        base_url: str,
+        headers: Mapping[str, str] | None = None,
+        oauth: OAuth2 | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self.account = account
         self.base_url = base_url.rstrip("/")
-        self._headers = {"Accept": "application/json", **headers}
+        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._oauth = oauth
+        self._proven = secrets
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.base_url}>"
@@ -161,10 +178,8 @@ class ApiClient:
     def rate(self, response: requests.Response) -> tuple[int | None, int | None, float | None]:
         """Read the rate headers: requests a slice, requests left, unix time of the slice's end."""
         headers = response.headers
-        limit = _number(headers.get("X-RateLimit-Limit"))
-        remaining = _number(headers.get("X-RateLimit-Remaining"))
-        reset = _number(headers.get("X-RateLimit-Reset"))
-        return _whole(limit), _whole(remaining), reset
+        limit, remaining = whole(headers.get("X-RateLimit-Limit")), whole(headers.get("X-RateLimit-Remaining"))
+        return limit, remaining, number(headers.get("X-RateLimit-Reset"))
 
     def problem(self, response: requests.Response) -> tuple[str, str]:
         """Read the vendor's code and message from an answer that is no success; either may be empty."""
@@ -203,8 +218,45 @@ class ApiClient:
     def _once(
         self, method: Literal["GET", "POST"], target: str, params: Mapping[str, str | int] | None, body: JSON
     ) -> JSON:
-        self.account.limiter.acquire()
         what = f"{method} {target.partition('?')[0]}"
+        secrets = self._secrets()
+        response = self._request(method, what, target, params, body, secrets)
+        if response.status_code == 401 and self._renewable(secrets):
+            response = self._request(method, what, target, params, body, self._renew(secrets))
+        if not response.ok or response.is_redirect:
+            raise self._error(what, response)
+        answer = parsed(response.content)
+        if not isinstance(answer, dict | list):
+            raise Unavailable(f"{self.vendor} answered {what} with what is no JSON", status=response.status_code)
+        return answer
+
+    def _secrets(self) -> Mapping[str, str]:
+        """Return the secrets to ask with, renewed if it is time."""
+        secrets = dict(self.account.secrets) if self._proven is None else self._proven
+        if self._renewable(secrets) and float(secrets.get("renew_at", "inf")) < time.time():
+            return self._renew(secrets)
+        return secrets
+
+    def _renewable(self, secrets: Mapping[str, str]) -> bool:
+        return self._oauth is not None and self._proven is None and "refresh_token" in secrets
+
+    def _renew(self, secrets: Mapping[str, str]) -> Mapping[str, str]:
+        assert self._oauth is not None
+        self.account.log.info("%s: renewing the access token", self.vendor)
+        return self.account.renew(secrets, partial(self._oauth.refresh, self.account))
+
+    def _request(
+        self,
+        method: Literal["GET", "POST"],
+        what: str,
+        target: str,
+        params: Mapping[str, str | int] | None,
+        body: JSON,
+        secrets: Mapping[str, str],
+    ) -> requests.Response:
+        """Send one request and tell the limiter what its answer says."""
+        bearer = {"Authorization": f"Bearer {secrets['access_token']}"} if self._oauth else {}
+        self.account.limiter.acquire()
         started = time.perf_counter()
         try:
             response = self.account.http.request(
@@ -212,7 +264,7 @@ class ApiClient:
                 self.base_url + target,
                 params=params,
                 json=body,
-                headers=self._headers,
+                headers={**self._headers, **bearer},
                 timeout=self.timeout,
                 allow_redirects=False,
             )
@@ -224,12 +276,7 @@ class ApiClient:
         rate = self.rate(response)
         if rate != (None, None, None):
             self.account.limiter.observe(*rate)
-        if not response.ok or response.is_redirect:
-            raise self._error(what, response)
-        answer = _parsed(response.content)
-        if not isinstance(answer, dict | list):
-            raise Unavailable(f"{self.vendor} answered {what} with what is no JSON", status=response.status_code)
-        return answer
+        return response
 
     def _error(self, what: str, response: requests.Response) -> SourceError:
         status = response.status_code
@@ -239,49 +286,11 @@ class ApiClient:
         if status == 401:
             return self.unauthorised(response, message)
         if status == 429:
-            return Unavailable(message, _delay(response, self.rate(response)[2]), status)
+            return Unavailable(message, delay(response, self.rate(response)[2]), status)
         if status in (408, 423, 425) or status >= 500:
-            return Unavailable(message, _delay(response, None), status)
+            return Unavailable(message, delay(response, None), status)
         if response.is_redirect:
             return Declined(f"{message}: it points to another address, mend the base URL", status)
         links = {relation: link["url"] for relation, link in response.links.items()}
         kind = NotFound if status in (404, 410) else Declined
         return kind(message, status, code, links)
-
-
-def _parsed(content: bytes) -> JSON:
-    """Return the JSON in ``content``, or None when it holds none."""
-    try:
-        return orjson.loads(content)
-    except ValueError:
-        pass
-    # Vendors send halves of surrogate pairs, which only the slower parser takes.
-    try:
-        return json.loads(content)
-    except ValueError:
-        return None
-
-
-def _delay(response: requests.Response, reset: float | None) -> float | None:
-    """Return the seconds that the vendor asks to wait, if it does."""
-    header = response.headers.get("Retry-After", "")
-    seconds = _number(header)
-    if seconds is None and header:
-        try:
-            seconds = parsedate_to_datetime(header).timestamp() - time.time()
-        except ValueError:
-            seconds = None
-    if seconds is None and reset is not None:
-        seconds = reset - time.time()
-    return None if seconds is None else max(0.0, seconds)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
-
-
-def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)

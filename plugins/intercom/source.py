@@ -69,6 +69,7 @@ class Intercom(DataSource):
         outcome = consent.exchange(account, answers)
         if isinstance(outcome, Rejected):
             return outcome
+        # Intercom's access tokens do not expire.
         return _prove(account, str(outcome["access_token"]), "")
 
     def fetch(self, account: Account, refs: Sequence[Ref]) -> Page:

@@ -13,6 +13,7 @@ from core.contract.errors import Restart, Retry
 from core.contract.types import JSON, Account
 from plugins.base.client import ApiClient, Declined
 from plugins.base.mapping import text
+from plugins.base.oauth import OAuth2
 from plugins.base.pages import dig, next_cursor
 
 SIZE = 100
@@ -25,21 +26,37 @@ def base_url(account: Account, subdomain: str) -> str:
     return account.environment.get("ZENDESK_URL") or f"https://{subdomain}.zendesk.com"
 
 
+def consent(account: Account, subdomain: str) -> OAuth2:
+    """Return the consent to read an account, by the OAuth client that the operator registered.
+
+    Zendesk: OAuth tokens. An access token may expire, after half an hour by default; the refresh token with it is good
+    for one use, which ends both.
+    """
+    url = base_url(account, subdomain)
+    id, secret = (account.environment.get(f"ZENDESK_CLIENT_{part}", "") for part in ("ID", "SECRET"))
+    return OAuth2("Zendesk", f"{url}/oauth/authorizations/new", f"{url}/oauth/tokens", id, secret, ("read",))
+
+
 class ZendeskClient(ApiClient):
     """Reads one account.
 
     Args:
         account: Whose.
         subdomain: Of the account; None takes the connected one's.
-        authorization: Header of that name; None takes the account's.
+        secrets: To be proven: a header ``authorization``, or the tokens of a consent; None takes the account's.
     """
 
     vendor = "Zendesk"
     parallel = 8
 
-    def __init__(self, account: Account, subdomain: str | None = None, authorization: str | None = None) -> None:
-        url = base_url(account, subdomain or str(account.settings.get("subdomain")))
-        super().__init__(account, url, {"Authorization": authorization or account.secrets.get("authorization", "")})
+    def __init__(
+        self, account: Account, subdomain: str | None = None, secrets: Mapping[str, str] | None = None
+    ) -> None:
+        subdomain = subdomain or str(account.settings.get("subdomain"))
+        typed = (secrets or account.secrets).get("authorization")
+        headers = {"Authorization": typed} if typed else {}
+        oauth = None if typed else consent(account, subdomain)
+        super().__init__(account, base_url(account, subdomain), headers, oauth, secrets)
 
     def rate(self, response: requests.Response) -> tuple[int | None, int | None, float | None]:
         """Read the account's limit, whose reset is told in seconds from now (Zendesk: rate limits)."""

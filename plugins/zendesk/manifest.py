@@ -15,7 +15,7 @@ ICON = (
 
 
 class Credentials(Schema):
-    """What is typed in, where the admin does not consent at Zendesk instead."""
+    """What is typed in; the subdomain alone where the admin consents at Zendesk."""
 
     subdomain = fields.String(
         metadata={"label": "Subdomain", "help": "Of your Zendesk's address: acme, if that is acme.zendesk.com."}
@@ -82,6 +82,7 @@ MANIFEST = Manifest(
     ),
     icon=ICON,
     auth="oauth_or_token",
+    consent_asks=("subdomain",),
     credentials=Credentials,
     objects=(
         ObjectSpec("user", "Users", "person", required=True, description="End users become people."),
@@ -92,7 +93,6 @@ MANIFEST = Manifest(
     ),
     activities=ACTIVITIES,
     environment=(
-        EnvVar("ZENDESK_SUBDOMAIN", "Subdomain of the account that your OAuth client belongs to, for consent."),
         EnvVar("ZENDESK_CLIENT_ID", "Unique identifier of your OAuth client at Zendesk, for consent."),
         EnvVar("ZENDESK_CLIENT_SECRET", "Secret of your OAuth client at Zendesk, for consent.", secret=True),
         EnvVar(

@@ -21,17 +21,18 @@ from core.contract.types import (
     SandboxOptions,
     WebhookRequest,
 )
-from plugins.base.oauth import OAuth2
+from plugins.base.oauth import tokens
 from plugins.base.pages import dig
 from plugins.base.source import DataSource
 from plugins.zendesk import fetching, fields, team, webhooks
-from plugins.zendesk.client import SUBDOMAIN, ZendeskClient, base_url
+from plugins.zendesk.client import SUBDOMAIN, ZendeskClient, consent
 from plugins.zendesk.help_center import Articles, Collections
 from plugins.zendesk.manifest import MANIFEST
 from plugins.zendesk.people import Organizations, Users
 from plugins.zendesk.tickets import Tickets
 
 TYPED = ("subdomain", "email", "api_token")
+WRONG_SUBDOMAIN = "Give the first part of your Zendesk's address: acme, if that is acme.zendesk.com"
 
 
 class Zendesk(DataSource):
@@ -42,14 +43,19 @@ class Zendesk(DataSource):
 
     def connect(self, account: Account, answers: Mapping[str, str]) -> Connected | Redirect | Rejected:
         """Take an admin's API token, or go through consent, and prove what was got by one request."""
+        if answers and answers == account.secrets:
+            return _prove(account, str(account.settings["subdomain"]), account.secrets, "", "")
         typed = {key: (answers.get(key) or "").strip() for key in TYPED}
-        if not any(typed.values()):
-            return _consent(account, answers)
+        subdomain = _subdomain(typed["subdomain"] or str(account.settings.get("subdomain") or ""))
+        if not typed["email"] and not typed["api_token"]:
+            return _consent(account, answers, subdomain)
         missing = {key: "Fill in subdomain, email and API token" for key, value in typed.items() if not value}
         if missing:
             return Rejected(missing)
+        if not SUBDOMAIN.fullmatch(subdomain):
+            return Rejected({"subdomain": WRONG_SUBDOMAIN})
         basic = base64.b64encode(f"{typed['email']}/token:{typed['api_token']}".encode()).decode()
-        return _prove(account, typed["subdomain"], f"Basic {basic}", "subdomain", "api_token")
+        return _prove(account, subdomain, {"authorization": f"Basic {basic}"}, "subdomain", "api_token")
 
     def fetch(self, account: Account, refs: Sequence[Ref]) -> Page:
         """See :func:`plugins.zendesk.fetching.fetch`."""
@@ -83,39 +89,39 @@ class Zendesk(DataSource):
         return ZendeskSandbox(options)
 
 
-def _consent(account: Account, answers: Mapping[str, str]) -> Connected | Redirect | Rejected:
-    """Go through consent. An OAuth client belongs to one account of Zendesk, which the operator names with it."""
-    given = [account.environment.get(f"ZENDESK_{name}", "") for name in ("SUBDOMAIN", "CLIENT_ID", "CLIENT_SECRET")]
-    if not all(given):
-        wanted = "ZENDESK_SUBDOMAIN, ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET"
+def _subdomain(given: str) -> str:
+    return given.lower().removeprefix("https://").rstrip("/").removesuffix(".zendesk.com")
+
+
+def _consent(account: Account, answers: Mapping[str, str], subdomain: str) -> Connected | Redirect | Rejected:
+    """Go through consent, at the address of ``subdomain``."""
+    if not all(account.environment.get(f"ZENDESK_CLIENT_{part}") for part in ("ID", "SECRET")):
+        wanted = "ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET"
         return Rejected({"": f"Fill in subdomain, email and API token, or set {wanted} to consent at Zendesk"})
-    subdomain, client_id, secret = given
-    url = base_url(account, subdomain)
-    consent = OAuth2("Zendesk", f"{url}/oauth/authorizations/new", f"{url}/oauth/tokens", client_id, secret, ("read",))
-    if not answers:
-        return consent.redirect(account)
-    outcome = consent.exchange(account, answers)
-    if isinstance(outcome, Rejected):
-        return outcome
-    return _prove(account, subdomain, f"Bearer {outcome['access_token']}", "", "")
+    # It becomes a part of the address that the credentials are sent to.
+    if not SUBDOMAIN.fullmatch(subdomain):
+        return Rejected({"subdomain": WRONG_SUBDOMAIN})
+    if "code" not in answers and "error" not in answers:
+        return consent(account, subdomain).redirect(account, {"subdomain": subdomain})
+    outcome = consent(account, subdomain).exchange(account, answers)
+    return outcome if isinstance(outcome, Rejected) else _prove(account, subdomain, tokens(outcome), "", "")
 
 
-def _prove(account: Account, subdomain: str, authorization: str, place: str, secret: str) -> Connected | Rejected:
+def _prove(
+    account: Account, subdomain: str, secrets: Mapping[str, str], place: str, secret: str
+) -> Connected | Rejected:
     """Ask who the credentials belong to.
 
     Args:
-        account: The draft.
+        account: The draft, or the data source that is reconnected.
         subdomain: Of the account at Zendesk.
-        authorization: To be proven.
+        secrets: To be proven; the account's own are renewed if they need it.
         place: The answer that a wrong subdomain concerns.
         secret: The answer that a refusal concerns.
     """
-    subdomain = subdomain.lower().removeprefix("https://").rstrip("/").removesuffix(".zendesk.com")
-    # It becomes a part of the address that the credentials are sent to.
-    if not SUBDOMAIN.fullmatch(subdomain):
-        return Rejected({place: "Give the first part of your Zendesk's address: acme, if that is acme.zendesk.com"})
+    own = secrets is account.secrets
     try:
-        me = ZendeskClient(account, subdomain, authorization).get("/api/v2/users/me.json")
+        me = ZendeskClient(account, subdomain, None if own else secrets).get("/api/v2/users/me.json")
     except Reauthorise:
         return Rejected({secret: "Zendesk refused this: check email and token, and that token access is switched on"})
     except Refused as error:
@@ -126,5 +132,5 @@ def _prove(account: Account, subdomain: str, authorization: str, place: str, sec
         remote_id=subdomain,
         name=f"{subdomain}.zendesk.com",
         settings={"subdomain": subdomain},
-        secrets={"authorization": authorization},
+        secrets=dict(secrets),
     )

@@ -26,7 +26,8 @@ class DataSource(Model):
     ``read_from`` holds for each type of activity the moment from which on all of it has been read, None when ever;
     ``swept`` for each type the spans (from, until) of those that went and are counted in :class:`ActivityPast`.
     ``next_sync_at``, ``next_sweep_at`` and ``next_check_at`` are when the next sync, sweep and reconciliation are due.
-    ``lease_token`` is held by whoever works off its webhooks, until ``lease_until``.
+    ``lease_token`` is held by whoever works off its webhooks, until ``lease_until``. ``renewing_until`` is set while a
+    worker asks the vendor for new secrets.
     """
 
     __tablename__ = "data_source"
@@ -40,6 +41,7 @@ class DataSource(Model):
     account_name: Mapped[str] = mapped_column(default="")
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     secrets: Mapped[str] = mapped_column(Text, default="")
+    renewing_until: Mapped[datetime | None]
     config: Mapped[dict[str, Any]] = mapped_column(default=dict)
     since: Mapped[dict[str, Any]] = mapped_column(default=dict)
     renew: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -76,6 +78,7 @@ class Draft(Model):
     account_name: Mapped[str] = mapped_column(default="")
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     secrets: Mapped[str] = mapped_column(Text, default="")
+    renewing_until: Mapped[datetime | None]
     fields: Mapped[list[Any]] = mapped_column(default=list)
     roster: Mapped[dict[str, Any]] = mapped_column(default=dict)
     problem: Mapped[str | None] = mapped_column(Text)
@@ -85,7 +88,10 @@ class Draft(Model):
 
 
 class Consent(Model):
-    """An admin is at the vendor's consent page, for a draft or to reconnect a data source; gone when she is back."""
+    """An admin is at the vendor's consent page, for a draft or to reconnect a data source; gone when she is back.
+
+    ``kept`` are the answers that the plugin wants back with her, sealed.
+    """
 
     __tablename__ = "consent"
 
@@ -93,6 +99,7 @@ class Consent(Model):
     draft_id: Mapped[int | None] = mapped_column(ForeignKey("draft.id", ondelete="CASCADE"))
     source_id: Mapped[int | None] = mapped_column(ForeignKey("data_source.id", ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    kept: Mapped[str] = mapped_column(Text, default="")
     expires_at: Mapped[datetime]
 
 

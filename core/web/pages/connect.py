@@ -79,14 +79,22 @@ def connect(plugin: str) -> ResponseReturnValue:
     given = {name: text for name in names if (text := request.form.get(name, "").strip())}
     try:
         if request.form.get("how") == "consent":
-            draft = drafts.create(mainstem(), plugin, config, actor())
-            return _leave(manifest, Waiting(draft_id=draft))
+            return _consent(manifest, config, {key: given.get(key, "") for key in manifest.consent_asks})
         draft = drafts.open_with_credentials(mainstem(), plugin, config, given, actor())
     except Invalid as error:
-        return _page(manifest, config, drafts.credentials_errors(error)), 400
+        return _page(manifest, config, drafts.credentials_errors(error), given), 400
     except (ServiceError, SourceError, PluginError) as error:
         return _page(manifest, config, {"": _said(manifest, error)}), 409
     return redirect(url_for("setup.resume", id=draft))
+
+
+def _consent(manifest: Manifest, config: Mapping[str, Any], asked: Mapping[str, str]) -> ResponseReturnValue:
+    draft = drafts.create(mainstem(), manifest.name, config, actor())
+    try:
+        return _leave(manifest, Waiting(draft_id=draft), asked)
+    except Invalid:
+        drafts.discard(mainstem(), draft)
+        raise
 
 
 @blueprint.get("/setup/<int:id>/connect")
@@ -114,10 +122,8 @@ def reconnect(id: int) -> ResponseReturnValue:
 def callback(plugin: str) -> ResponseReturnValue:
     """Take the vendor's answer to a consent."""
     manifest = _manifest(plugin)
-    answers = request.args.to_dict()
-    state = answers.pop("state", "")
     try:
-        waiting = consents.accept(mainstem(), plugin, state, _traveller())
+        waiting, answers = consents.accept(mainstem(), plugin, request.args.to_dict(), _traveller())
     except ConsentError as error:
         return _problem(manifest, error.waiting, str(error), "Nothing was connected. Begin again from here.")
     try:
@@ -138,9 +144,9 @@ def _reconnected(id: int, answers: Mapping[str, str]) -> ResponseReturnValue:
     return redirect(url_for("sources.show", id=id))
 
 
-def _leave(manifest: Manifest, waiting: Waiting) -> ResponseReturnValue:
+def _leave(manifest: Manifest, waiting: Waiting, answers: Mapping[str, str] | None = None) -> ResponseReturnValue:
     """Lead away by a page of its own: a form may not lead to another site, by our own policy."""
-    address = consents.begin(mainstem(), manifest.name, waiting, _traveller())
+    address = consents.begin(mainstem(), manifest.name, waiting, _traveller(), answers)
     return render_template("connect/leaving.html", manifest=manifest, address=address)
 
 
@@ -180,8 +186,14 @@ def _setup(manifest: Manifest, config: Mapping[str, Any]) -> Setup:
     return Setup(manifest, "", config, [])
 
 
-def _page(manifest: Manifest, config: Mapping[str, Any], errors: Mapping[str, str] | None = None) -> str:
+def _page(
+    manifest: Manifest,
+    config: Mapping[str, Any],
+    errors: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
+) -> str:
     setup = _setup(manifest, config)
+    fields = manifest.credentials().fields
     existing = _blocking([manifest]).get(manifest.name)
     return render_template(
         "connect/connect.html",
@@ -190,7 +202,10 @@ def _page(manifest: Manifest, config: Mapping[str, Any], errors: Mapping[str, st
         choices=setup.choices,
         errors=errors or {},
         how=consents.offered(mainstem(), manifest.name),
-        fields=manifest.credentials().fields,
+        fields=fields,
+        pasted=bool(set(errors or {}) - set(manifest.consent_asks)),
+        # What is no secret need not be typed in again.
+        given={key: text for key, text in (given or {}).items() if not fields[key].metadata.get("secret")},
         existing=existing,
         already=connecting.already_connected(manifest) if existing is not None else "",
         **OPTIONS.view(setup),

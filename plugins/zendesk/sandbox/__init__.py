@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import requests
 
 from core.contract.types import SandboxOptions, WebhookRequest
+from plugins.base.sandbox import TokenOffice
 from plugins.zendesk.sandbox.api import make_app
 from plugins.zendesk.sandbox.data import SUBDOMAIN, Data
 
@@ -25,6 +26,7 @@ class ZendeskSandbox:
 
     Attributes:
         data: What it holds.
+        office: Its OAuth; ``SandboxOptions.token_seconds`` lets its access tokens expire.
         app: Its API.
         credentials: What is typed in.
         searches: Paths that take a POST and change nothing at Zendesk.
@@ -38,8 +40,8 @@ class ZendeskSandbox:
             raise ValueError("it knows no faults and no examples")
         self.data = Data(options)
         basic = base64.b64encode(f"{EMAIL}/token:{TOKEN}".encode()).decode()
-        accepted = {f"Basic {basic}", f"Bearer {TOKEN}"}
-        self.app = make_app(self.data, options, accepted, CLIENT_SECRET, TOKEN)
+        self.office = TokenOffice(CLIENT_SECRET, options.token_seconds)
+        self.app = make_app(self.data, options, f"Basic {basic}", self.office)
         self._webhook_url = options.webhook_url
         self.app.add_url_rule("/_sandbox/changes", view_func=self._send, methods=["POST"])
 
@@ -47,7 +49,6 @@ class ZendeskSandbox:
         """Return the variables that point the plugin at this sandbox."""
         return {
             "ZENDESK_URL": url,
-            "ZENDESK_SUBDOMAIN": SUBDOMAIN,
             "ZENDESK_CLIENT_ID": CLIENT,
             "ZENDESK_CLIENT_SECRET": CLIENT_SECRET,
             "ZENDESK_WEBHOOK_SECRETS": f"{SUBDOMAIN}={WEBHOOK_SECRET}",

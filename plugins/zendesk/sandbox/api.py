@@ -6,13 +6,13 @@ import base64
 import binascii
 import threading
 import time
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from flask import Flask, Response, abort, redirect, request
 
 from core.contract.types import SandboxOptions
+from plugins.base.sandbox import TokenOffice
 from plugins.zendesk.sandbox.data import Data, Row
 
 MOST = 1_000
@@ -37,15 +37,14 @@ class Limit:
             return self._rpm - self._used, 60 - now % 60
 
 
-def make_app(data: Data, options: SandboxOptions, accepted: Collection[str], secret: str, token: str) -> Flask:
+def make_app(data: Data, options: SandboxOptions, basic: str, office: TokenOffice) -> Flask:
     """Return the API.
 
     Args:
         data: What it serves.
         options: Its speed.
-        accepted: Headers ``Authorization`` that are let in.
-        secret: Of the OAuth client.
-        token: What a code becomes.
+        basic: A header ``Authorization`` that is let in.
+        office: Gives out the access tokens that are let in as well.
     """
     app = Flask(__name__)
     limit = Limit(options.rpm)
@@ -55,7 +54,8 @@ def make_app(data: Data, options: SandboxOptions, accepted: Collection[str], sec
         if not request.path.startswith("/api/"):
             return None
         time.sleep(options.latency_ms / 1000)
-        if request.headers.get("Authorization") not in accepted:
+        authorization = request.headers.get("Authorization")
+        if authorization != basic and not office.accepts(authorization):
             return {"error": "Couldn't authenticate you"}, 401
         left, wait = limit.take()
         request.environ["sandbox.rate"] = {
@@ -128,12 +128,11 @@ def make_app(data: Data, options: SandboxOptions, accepted: Collection[str], sec
 
     @app.get("/oauth/authorizations/new")
     def authorize() -> Any:
-        return redirect(f"{request.args['redirect_uri']}?code=good&state={request.args['state']}")
+        return redirect(office.consent(request.args))
 
     @app.post("/oauth/tokens")
     def exchange() -> Any:
-        good = request.form.get("code") == "good" and request.form.get("client_secret") == secret
-        return {"access_token": token, "scope": "read"} if good else ({"error": "invalid_grant"}, 401)
+        return office.token(request.form)
 
     return app
 

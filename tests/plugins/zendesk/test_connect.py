@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import base64
+import time
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from core.contract.example import Held
 from core.contract.types import Connected, Redirect, Rejected
 from core.kit.account import make_account
 from plugins.zendesk import plugin
-from tests.plugins.zendesk.support import Office, mocked, source
+from tests.plugins.zendesk.support import Office, mocked, opened, source
 
 TYPED = {"subdomain": "acme", "email": "a@acme.example", "api_token": "t0ken"}
 ME = "https://acme.zendesk.com/api/v2/users/me.json"
@@ -15,6 +19,7 @@ ME = "https://acme.zendesk.com/api/v2/users/me.json"
 
 def connect(answers, **reply):
     mocker, account = mocked()
+    account = replace(account, settings={}, secrets={})
     mocker.get(ME, **(reply or {"json": {"user": {"id": 1, "role": "admin"}}}))
     return source.connect(account=account, answers=answers), mocker
 
@@ -38,9 +43,9 @@ def test_credentials_go_to_zendesk_alone(subdomain):
 
 
 def test_what_is_missing_is_named():
-    outcome, mocker = connect({"subdomain": "acme", "email": " "})
+    outcome, mocker = connect({"subdomain": " ", "email": "a@acme.example"})
     assert isinstance(outcome, Rejected)
-    assert outcome.errors.keys() == {"email", "api_token"}
+    assert outcome.errors.keys() == {"subdomain", "api_token"}
     assert mocker.call_count == 0
 
 
@@ -65,11 +70,40 @@ def test_consent_needs_a_client():
     assert "ZENDESK_CLIENT_ID" in outcome.errors[""]
 
 
+@pytest.mark.parametrize("subdomain", ["", "evil.example/", "acme@evil.example"])
+def test_consent_asks_for_a_subdomain_of_zendesk_first(office: Office, subdomain: str):
+    outcome = office.connect({"subdomain": subdomain})
+    assert isinstance(outcome, Rejected)
+    assert outcome.errors.keys() == {"subdomain"}
+
+
+def agreed(office: Office) -> Connected:
+    """Consent as an admin would."""
+    redirect = office.connect({"subdomain": "acme"})
+    back = office.draft.http.get(f"{redirect.url}&state=s", allow_redirects=False).headers["Location"]
+    connected = office.connect({**dict(parse_qsl(urlsplit(back).query)), **redirect.keep})
+    assert isinstance(connected, Connected)
+    return connected
+
+
 def test_consent_asks_to_read_only(office: Office):
-    redirect = office.connect({})
+    redirect = office.connect({"subdomain": "https://ACME.zendesk.com/"})
     assert isinstance(redirect, Redirect)
     assert redirect.url.startswith("http://sandbox.test/oauth/authorizations/new?")
     assert "scope=read&" in f"{redirect.url}&"
-    connected = office.connect({"code": "good"})
-    assert isinstance(connected, Connected)
-    assert connected.secrets["authorization"].startswith("Bearer ")
+    assert redirect.keep == {"subdomain": "acme"}
+    assert agreed(office).secrets.keys() == {"access_token"}
+
+
+def test_an_access_token_that_expired_is_renewed_and_proven_again():
+    office = Office(token_seconds=1800)
+    connected = agreed(office)
+    assert connected.secrets.keys() == {"access_token", "refresh_token", "renew_at"}
+    held = Held({**connected.secrets, "renew_at": "0"})
+    account = replace(opened(office.draft, connected), secrets=held, renew=held.renew)
+    assert source.import_team(account=account).users
+    assert held["refresh_token"] != connected.secrets["refresh_token"]
+    assert float(held["renew_at"]) > time.time()
+    again = source.connect(account=account, answers=dict(held))
+    assert isinstance(again, Connected)
+    assert again.secrets == held

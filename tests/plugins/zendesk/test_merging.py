@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import select
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from core.contract.types import SandboxOptions
 from core.db.bulk import table_of
@@ -22,29 +20,9 @@ from core.services.mainstem import Mainstem
 from plugins.intercom import plugin as intercom
 from plugins.zendesk import plugin as zendesk
 from plugins.zendesk.sandbox.data import FIRST_USER
+from tests.plugins.zendesk.support import served
 
 SHARED, PEOPLE = 12, 40
-
-
-class Silent(WSGIRequestHandler):
-    """Says nothing of what it answers."""
-
-    def log(self, type: str, message: str, *args: Any) -> None: ...
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Let an application answer on a free port; yields its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
-    server.daemon_threads = False  # type: ignore[attr-defined]
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
