@@ -45,7 +45,8 @@ def install(app: Flask) -> None:
         return f"{file.stat().st_mtime_ns:x}" if file.is_file() else "0"
 
     def add_version(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint == "static" and "filename" in values:
+        # Style sheets name their fonts without a version; a page that fetches one before must name the same.
+        if endpoint == "static" and "filename" in values and not values["filename"].endswith(".woff2"):
             values["v"] = version(values["filename"])
 
     def add_headers(response: Response) -> Response:
@@ -59,7 +60,6 @@ def install(app: Flask) -> None:
         if secure:
             headers["Strict-Transport-Security"] = f"max-age={YEAR}"
         if request.endpoint == "static":
-            # Style sheets name their fonts without a version.
             headers["Cache-Control"] = f"public, max-age={YEAR}, immutable" if "v" in request.args else f"max-age={DAY}"
             if response.status_code == 304:
                 # Werkzeug opens the file of an unchanged answer too, and leaves it open.

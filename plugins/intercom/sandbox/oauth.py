@@ -14,7 +14,7 @@ from plugins.intercom.sandbox.errors import ApiError
 from plugins.intercom.sandbox.store import Store
 
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Authorize access</title>
+<html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>Authorize access</title>
 <style>body{font:16px system-ui;max-width:26rem;margin:12vh auto;padding:0 1rem}
 a{display:inline-block;padding:.5rem 1rem;
 border:1px solid #334;border-radius:.4rem;text-decoration:none;color:#334;margin-right:.5rem}
@@ -23,9 +23,9 @@ a.main{background:#334;color:#fff}</style>
 <p>An app asks to read this workspace: people, companies, conversations, articles, teammates.</p>
 <p><a class="main" id="authorize" href="/oauth/authorize?{{ query }}">Authorize access</a>
 <a id="cancel" href="/oauth/cancel?{{ query }}">Cancel</a></p></html>"""
-PROBLEM = (
-    """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cannot connect</title><p>{{ text }}</p></html>"""
-)
+PROBLEM = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>Cannot connect</title>
+<p>{{ text }}</p></html>"""
 
 
 def routes(store: Store, client_id: str, client_secret: str) -> Blueprint:
