@@ -1,14 +1,20 @@
-"""Set-based statements: the only code that knows on which database it runs."""
+"""Set-based statements: the only code that knows on which database it runs.
+
+Rows of a page go to the driver past SQLAlchemy's handling of parameters: the text of a statement is made once, and
+values are converted column by column.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
+import orjson
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Column,
     ColumnElement,
@@ -18,6 +24,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    Uuid,
     and_,
     bindparam,
     case,
@@ -29,7 +36,15 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql.dml import ReturningInsert
+
+from core.db.types import as_json
+
+Rows = Sequence[Mapping[str, Any]]
+"""Rows to be written: all with the same columns."""
+
+_DIALECTS = {"sqlite": sqlite.dialect(json_serializer=as_json), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]
 
 
 def table_of(model: type[Any]) -> Table:
@@ -44,29 +59,41 @@ def lock_table(connection: Connection, table: Table) -> None:
         connection.execute(text(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE'))
 
 
-def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[Any] | None:
+def insert_missing(connection: Connection, table: Table, rows: Rows) -> set[Any] | None:
     """Insert the rows that violate no unique constraint; others stay as they are.
 
     Rows must come sorted by key, so that two transactions that insert the same ones wait and do not deadlock.
 
     Returns:
         The values of the first primary key column of the rows that were inserted; None where the database does not
-        tell (SQLite, on which nobody else writes meanwhile: who has looked knows).
+        tell (SQLite, if some were there already; nobody else writes meanwhile: who has looked knows).
     """
     if not rows:
         return set()
+    rows = _with_defaults(table, rows)
+    sql = _insert_missing(connection.dialect.name, table, tuple(rows[0]))
     if connection.dialect.name == "sqlite":
-        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
-        return None
-    key = next(iter(table.primary_key.columns))
-    statement = _insert_recordset(table, rows).on_conflict_do_nothing().returning(key)
-    return set(connection.scalars(statement, {"rows": _as_json(rows)}))
+        inserted = connection.exec_driver_sql(sql, _as_tuples(table, rows)).rowcount
+        return {row[_key(table).name] for row in rows} if inserted == len(rows) else None
+    return set(connection.exec_driver_sql(sql, {"rows": _as_recordset(rows)}).scalars())
+
+
+@lru_cache
+def _insert_missing(dialect: str, table: Table, names: tuple[str, ...]) -> str:
+    statement = _insert(dialect, table, names).on_conflict_do_nothing()
+    if dialect == "postgresql":
+        statement = statement.returning(_key(table))
+    return _compiled(dialect, statement)
+
+
+def _key(table: Table) -> Column[Any]:
+    return next(iter(table.primary_key.columns))
 
 
 def upsert(
     connection: Connection,
     table: Table,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     update: Iterable[str],
     key: Collection[str] | None = None,
     unless_equal: str | None = None,
@@ -76,27 +103,41 @@ def upsert(
     Args:
         connection: A write transaction.
         table: Where to.
-        rows: All with the same columns, no key twice, sorted by key (see :func:`insert_missing`).
+        rows: No key twice, sorted by key (see :func:`insert_missing`).
         update: Columns that an existing row takes over.
         key: Columns of the unique constraint that decides; the primary key by default.
         unless_equal: Name of a column; rows that have the same value in it are left alone.
     """
-    if not rows:
-        return
-    on_sqlite = connection.dialect.name == "sqlite"
-    statement: Any = sqlite.insert(table) if on_sqlite else _insert_recordset(table, rows)
-    columns = [table.c[name] for name in key] if key else list(table.primary_key.columns)
+    if rows:
+        rows = _with_defaults(table, rows)
+        keys = None if key is None else tuple(key)
+        sql = _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(update), keys, unless_equal)
+        _write(connection, sql, table, rows)
+
+
+@lru_cache
+def _upsert(
+    dialect: str,
+    table: Table,
+    names: tuple[str, ...],
+    update: tuple[str, ...],
+    key: tuple[str, ...] | None,
+    unless_equal: str | None,
+) -> str:
+    statement = _insert(dialect, table, names)
     where = None if unless_equal is None else table.c[unless_equal].is_distinct_from(statement.excluded[unless_equal])
     statement = statement.on_conflict_do_update(
-        index_elements=columns, set_={name: statement.excluded[name] for name in update}, where=where
+        index_elements=[table.c[name] for name in key] if key else list(table.primary_key.columns),
+        set_={name: statement.excluded[name] for name in update},
+        where=where,
     )
-    connection.execute(statement, list(rows) if on_sqlite else {"rows": _as_json(rows)})
+    return _compiled(dialect, statement)
 
 
 def add_up(
     connection: Connection,
     table: Table,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     *,
     sums: Iterable[str],
     lowest: Iterable[str],
@@ -107,37 +148,84 @@ def add_up(
     Args:
         connection: A write transaction.
         table: Where to.
-        rows: All with the same columns, no key twice, sorted by key (see :func:`insert_missing`).
+        rows: No key twice, sorted by key (see :func:`insert_missing`).
         sums: Columns that are added.
         lowest: Columns of which the lower value stays.
         highest: Columns of which the higher value stays.
     """
     if not rows:
         return
-    on_sqlite = connection.dialect.name == "sqlite"
-    statement: Any = sqlite.insert(table) if on_sqlite else _insert_recordset(table, rows)
+    rows = _with_defaults(table, rows)
+    dialect = connection.dialect.name
+    statement = _insert(dialect, table, tuple(rows[0]))
     old, new = table.c, statement.excluded
     changes: dict[str, Any] = {name: old[name] + new[name] for name in sums}
     changes |= {name: case((new[name] < old[name], new[name]), else_=old[name]) for name in lowest}
     changes |= {name: case((new[name] > old[name], new[name]), else_=old[name]) for name in highest}
     statement = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changes)
-    connection.execute(statement, list(rows) if on_sqlite else {"rows": _as_json(rows)})
+    _write(connection, _compiled(dialect, statement), table, rows)
 
 
-def _insert_recordset(table: Table, rows: Sequence[Mapping[str, Any]]) -> postgresql.Insert:
-    """Return an insert of rows that arrive as one JSON parameter.
+def _insert(dialect: str, table: Table, names: Sequence[str]) -> Any:
+    """Return an insert: of one row on SQLite; on PostgreSQL, of rows that arrive as one JSON parameter.
 
     One statement for a page takes PostgreSQL about half the time of one for each row.
     """
-    columns = [column(name, table.c[name].type) for name in rows[0]]
+    if dialect == "sqlite":
+        return sqlite.insert(table).values({name: bindparam(name) for name in names})
+    columns = [column(name, table.c[name].type) for name in names]
     given = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
     source = given.table_valued(*columns, name="given").render_derived(with_types=True)
-    names = [item.name for item in columns]
-    return postgresql.insert(table).from_select(names, select(*(source.c[name] for name in names)))
+    return postgresql.insert(table).from_select(
+        list(names), select(*(source.c[name] for name in names)), include_defaults=False
+    )
 
 
-def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps([dict(row) for row in rows], default=_plain, ensure_ascii=False, separators=(",", ":"))
+def _compiled(dialect: str, statement: Any) -> str:
+    return str(statement.compile(dialect=_DIALECTS[dialect]))
+
+
+def _write(connection: Connection, sql: str, table: Table, rows: Rows) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(sql, _as_tuples(table, rows))
+    else:
+        connection.exec_driver_sql(sql, {"rows": _as_recordset(rows)})
+
+
+def _with_defaults(table: Table, rows: Rows) -> Rows:
+    """Add the columns that get a value of their own when none is given."""
+    defaults = {name: default for name, default in _defaults(table).items() if name not in rows[0]}
+    return [{**row, **{name: make() for name, make in defaults.items()}} for row in rows] if defaults else rows
+
+
+@lru_cache
+def _defaults(table: Table) -> Mapping[str, Callable[[], Any]]:
+    def maker(default: Any) -> Callable[[], Any]:
+        return (lambda: default.arg(None)) if default.is_callable else (lambda: default.arg)
+
+    return {column.name: maker(column.default) for column in table.columns if column.default is not None}
+
+
+def _as_tuples(table: Table, rows: Rows) -> list[tuple[Any, ...]]:
+    """Return the rows as SQLite stores them."""
+    converters = _converters(table)
+    columns = []
+    # In the order in which the statement names them, which is the table's.
+    for name in (each.name for each in table.columns if each.name in rows[0]):
+        values, convert = [row[name] for row in rows], converters[name]
+        columns.append(values if convert is None else list(map(convert, values)))
+    return list(zip(*columns, strict=True))
+
+
+@lru_cache
+def _converters(table: Table) -> Mapping[str, Callable[[Any], Any] | None]:
+    dialect = _DIALECTS["sqlite"]
+    return {column.name: column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.columns}
+
+
+def _as_recordset(rows: Rows) -> str:
+    """Return the rows as the JSON that PostgreSQL reads them from."""
+    return as_json(rows, _plain, orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def _plain(value: Any) -> str:
@@ -171,10 +259,30 @@ def rows_in(
     """
     if not values:
         return ()
-    statement = select(*columns).where(key.in_(values), *where)
-    if lock:
-        statement = statement.order_by(key).with_for_update(read=lock == "share")
-    return connection.execute(statement).all()
+    if not isinstance(key.type, Uuid):
+        return connection.execute(_locked(select(*columns).where(key.in_(values), *where), key, lock)).all()
+    statement = _rows_of_ids(connection.dialect.name, tuple(columns), key, lock)
+    ids = [value.hex for value in values]
+    given = orjson.dumps(ids).decode() if connection.dialect.name == "sqlite" else f"{{{','.join(ids)}}}"
+    return connection.execute(statement.where(*where) if where else statement, {"ids": given}).all()
+
+
+@lru_cache(256)
+def _rows_of_ids(
+    dialect: str, columns: tuple[Any, ...], key: ColumnElement[Any], lock: Literal["update", "share"] | None
+) -> Select[Any]:
+    """Return a select by ids that arrive as one parameter: its text is the same for any number of them."""
+    ids = bindparam("ids", type_=Text)
+    among: ColumnElement[bool]
+    if dialect == "sqlite":
+        among = key.in_(select(func.json_each(ids).table_valued("value").c.value))
+    else:
+        among = key == func.any(cast(ids, ARRAY(Uuid)))
+    return _locked(select(*columns).where(among), key, lock)
+
+
+def _locked(statement: Select[Any], key: ColumnElement[Any], lock: Literal["update", "share"] | None) -> Select[Any]:
+    return statement.order_by(key).with_for_update(read=lock == "share") if lock else statement
 
 
 def after(statement: Select[Any], columns: Sequence[ColumnElement[Any]], position: Sequence[Any]) -> Select[Any]:

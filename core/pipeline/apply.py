@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, and_, exists, or_
+from sqlalchemy import Connection, Engine, and_, exists, select
 from sqlalchemy.exc import DBAPIError
 
 from core.contract.errors import Retry
@@ -15,10 +15,12 @@ from core.contract.types import Kind, Page, Ref
 from core.db.bulk import rows_in, table_of, upsert
 from core.db.engine import writing
 from core.db.models import Article, Collection, Organization, Person, RefusedRecord
-from core.pipeline.entities import ORGANIZATION, PERSON, Keys, Matcher, Stale, make_stubs, shared_keys, without_match
+from core.pipeline.entities import ORGANIZATION, PERSON, make_stubs
 from core.pipeline.erasure import Erasures, without_erased
-from core.pipeline.ids import link_id
+from core.pipeline.ids import in_order, refusal_id
+from core.pipeline.keys import Keys, claimed_by
 from core.pipeline.links import LINK, Links
+from core.pipeline.matching import Matcher, Stale, without_match
 from core.pipeline.policy import Policy
 from core.pipeline.related import (
     refs_of,
@@ -77,7 +79,7 @@ def apply_batch(connection: Connection, page: Page, batch: Batch, policy: Policy
     """Take in a page that was shaped already, in a transaction of the caller's.
 
     Raises:
-        core.pipeline.entities.Stale: Who is who changed meanwhile: roll back and try again.
+        core.pipeline.matching.Stale: Who is who changed meanwhile: roll back and try again.
     """
     return _Application(connection, page, batch, policy).run()
 
@@ -113,11 +115,12 @@ class _Application:
 
     def _changed(self) -> list[Shaped]:
         refs = refs_of(self._batch.records)
-        told = {ref for pair in self._page.merged for ref in pair} | set(self._page.deleted)
-        source_id = self._policy.source_id
-        ids = {link_id(source_id, ref.object, ref.remote_id) for ref in refs | told}
+        refs.update(self._page.deleted, *self._page.merged)
+        ids = set(map(self._links.id_of, refs))
         self._links.read(ids.union(record.link_id for record in self._batch.records))
-        records = self._without_erased([record for record in self._batch.records if not self._current(record)])
+        records = [record for record in self._batch.records if not self._current(record)]
+        self._keys = claimed_by(records, self._policy)
+        records = self._without_erased(records)
         return records if self._policy.create_missing else self._with_match(records)
 
     def _current(self, record: Shaped) -> bool:
@@ -131,10 +134,9 @@ class _Application:
         if not records:
             return []
         source_id = self._policy.source_id
-        keys = {record.link_id: shared_keys(record.kind, record, self._policy) for record in records}
-        refs = {link_id(source_id, ref.object, ref.remote_id) for ref in refs_of(records)}
+        keys = self._keys
         erasures = Erasures(self._connection)
-        erased = erasures.among(refs.union(keys, *keys.values()))
+        erased = erasures.among({*map(self._links.id_of, refs_of(records))}.union(keys, *keys.values()))
         if not erased:
             return list(records)
         left_out = {id for id, claimed in keys.items() if id in erased or not erased.isdisjoint(claimed)}
@@ -153,7 +155,7 @@ class _Application:
         left_out: set[UUID] = set()
         for entities in (ORGANIZATION, PERSON):
             of_kind = [record for record in records if record.kind == entities.kind]
-            left_out |= without_match(self._connection, entities, of_kind, self._links, self._policy)
+            left_out |= without_match(self._connection, of_kind, self._links, self._keys)
         for record in records:
             if record.link_id in left_out:
                 self._counts[record.object]["skipped"] += 1
@@ -161,8 +163,7 @@ class _Application:
 
     def _ensure_links(self, records: Sequence[Shaped]) -> None:
         refs = refs_of(records)
-        self._keys = {r.link_id: shared_keys(r.kind, r, self._policy) for r in records}
-        self._links.ensure(records, refs, {link: [id.hex for id in keys] for link, keys in self._keys.items()})
+        self._links.ensure(records, refs, self._keys)
         for entities in (ORGANIZATION, PERSON):
             new = {
                 link.entity_id
@@ -171,14 +172,14 @@ class _Application:
             }
             make_stubs(self._connection, entities, new.difference(record.link_id for record in records), self._policy)
 
-    def _match(self, records: Sequence[Shaped]) -> dict[UUID, list[str]]:
-        """Match and write organizations, then people; return the identities claimed by each link."""
-        identities: dict[UUID, list[str]] = {}
+    def _match(self, records: Sequence[Shaped]) -> dict[UUID, Keys]:
+        """Match and write organizations, then people; return the identities that each link claims in the end."""
+        keys: dict[UUID, Keys] = {}
         for entities in (ORGANIZATION, PERSON):
             matcher = Matcher(self._connection, entities, self._links, self._keys, self._policy)
             of_kind = [record for record in records if record.kind == entities.kind]
             matcher.run(of_kind, self._merged_links(entities.kind))
-            identities |= matcher.identities()
+            keys |= matcher.keys
             for record in of_kind:
                 counts = self._counts[record.object]
                 counts[matcher.outcome[record.link_id]] += 1
@@ -187,35 +188,33 @@ class _Application:
             if record.kind not in ("person", "organization"):
                 is_new = self._links[record.link_id].content_hash is None
                 self._counts[record.object]["created" if is_new else "updated"] += 1
-        return identities
+        return keys
 
     def _merged_links(self, kind: Kind) -> list[tuple[UUID, UUID]]:
         pairs = []
         for gone, survivor in self._page.merged:
-            one, other = self._links.get(self._id(gone)), self._links.get(self._id(survivor))
+            one, other = self._links.get(self._links.id_of(gone)), self._links.get(self._links.id_of(survivor))
             if one and other and self._kinds[one.object] == kind and not one.is_apart_from(other):
                 pairs.append((one.id, other.id))
         return pairs
 
-    def _id(self, ref: Ref) -> UUID:
-        return link_id(self._policy.source_id, ref.object, ref.remote_id)
-
-    def _write(self, records: Sequence[Shaped], identities: Mapping[UUID, list[str]]) -> None:
+    def _write(self, records: Sequence[Shaped], keys: Mapping[UUID, Keys]) -> None:
         connection, links, policy = self._connection, self._links, self._policy
         write_collections(connection, _of(records, "collection"), links, policy)
         write_articles(connection, _of(records, "article"), links, policy)
         write_memberships(connection, _of(records, "person"), links)
         write_tags(connection, records, links)
         write_activities(connection, records, links, policy)
-        links.write(records, identities)
+        links.write(records, keys)
 
     def _delete(self) -> None:
         """Mark what the vendor no longer has, and archive what nothing else stands for, if the admin wants that."""
-        gone = [self._id(ref) for ref in self._page.deleted] + [self._id(gone) for gone, _ in self._page.merged]
+        id_of = self._links.id_of
+        gone = [id_of(ref) for ref in self._page.deleted] + [id_of(gone) for gone, _ in self._page.merged]
         stored = [link for id in gone if (link := self._links.get(id)) and link.deleted_at is None]
         if not stored:
             return
-        now, merged = self._policy.now, {self._id(gone) for gone, _ in self._page.merged}
+        now, merged = self._policy.now, {id_of(gone) for gone, _ in self._page.merged}
         ids = [link.id for link in stored]
         self._connection.execute(LINK.update().where(LINK.c.id.in_(ids)).values(deleted_at=now))
         for link in stored:
@@ -237,22 +236,18 @@ class _Application:
     def _refuse(self) -> None:
         """Set aside what was refused, and settle what was refused before and is now in."""
         refused = self._batch.refused
-        rows = [refused[id] | {"run_id": self._policy.run_id} for id in sorted(refused)]
+        rows = [refused[id] | {"run_id": self._policy.run_id} for id in in_order(refused)]
         update = ("run_id", "reason", "payload", "refused_at", "resolved_at")
         upsert(self._connection, REFUSED, rows, update=update)
-        taken = {key: set(ids) for key, ids in self._batch.accepted.items()}
-        for ref in self._page.deleted:
-            taken.setdefault(ref.object, set()).add(ref.remote_id)
-        if not taken:
+        source_id = self._policy.source_id
+        is_open = (REFUSED.c.source_id == source_id, REFUSED.c.resolved_at.is_(None))
+        taken = {*self._page.deleted}.union(
+            Ref(key, remote_id) for key, ids in self._batch.accepted.items() for remote_id in ids
+        )
+        if not taken or not self._connection.scalar(select(exists().where(*is_open))):
             return
-        theirs = or_(*(and_(REFUSED.c.object == key, REFUSED.c.remote_id.in_(ids)) for key, ids in taken.items()))
-        open_ = (REFUSED.c.source_id == self._policy.source_id, REFUSED.c.resolved_at.is_(None))
-        settled = [
-            row.id
-            for row in rows_in(
-                self._connection, [REFUSED.c.id], REFUSED.c.source_id, [self._policy.source_id], theirs, *open_
-            )
-        ]
+        ids = {refusal_id(source_id, ref.object, ref.remote_id) for ref in taken}
+        settled = [row.id for row in rows_in(self._connection, [REFUSED.c.id], REFUSED.c.id, ids, *is_open)]
         if settled:
             self._connection.execute(
                 REFUSED.update().where(REFUSED.c.id.in_(settled)).values(resolved_at=self._policy.now)

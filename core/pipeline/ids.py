@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
+from operator import attrgetter
 from uuid import UUID
+
+_number = attrgetter("int")
 
 
 def _id(*parts: str) -> UUID:
@@ -30,9 +34,14 @@ def activity_id(source_id: int, remote_id: str) -> UUID:
     return _id("activity", str(source_id), remote_id)
 
 
-def refusal_id(source_id: int, object: str, remote_id: str, payload: str) -> UUID:
+def refusal_id(source_id: int, object: str, remote_id: str, payload: str = "") -> UUID:
     """Return the id of a refused record; ``payload`` tells those without a remote id apart."""
     return _id("refusal", str(source_id), object, remote_id, "" if remote_id else payload)
+
+
+def in_order(ids: Iterable[UUID]) -> list[UUID]:
+    """Return ids sorted; comparing them as numbers is several times as fast."""
+    return sorted(ids, key=_number)
 
 
 def content_hash(text: bytes) -> bytes:

@@ -13,11 +13,13 @@ from sqlalchemy import Connection, Row
 from core.contract.types import Ref
 from core.db.bulk import insert_missing, rows_in, table_of, upsert
 from core.db.models import Link
-from core.pipeline.ids import link_id
+from core.pipeline.ids import in_order, link_id
+from core.pipeline.keys import Keys
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaped
 
 LINK = table_of(Link)
+_WRITTEN = ("entity_id", "identity_ids", "content_hash", "remote_updated_at", "deleted_at")
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Links:
         self._connection = connection
         self._policy = policy
         self._states: dict[UUID, LinkState] = {}
+        self._ids: dict[Ref, UUID] = {}
 
     def __getitem__(self, id: UUID) -> LinkState:
         return self._states[id]
@@ -56,15 +59,22 @@ class Links:
         """Return the link, or None when it is neither stored nor made."""
         return self._states.get(id)
 
+    def id_of(self, ref: Ref) -> UUID:
+        """Return the id of an object's link."""
+        id = self._ids.get(ref)
+        if id is None:
+            id = self._ids[ref] = link_id(self._policy.source_id, ref.object, ref.remote_id)
+        return id
+
     def of(self, ref: Ref) -> LinkState:
         """Return the link of an object that :meth:`ensure` was told of."""
-        return self._states[link_id(self._policy.source_id, ref.object, ref.remote_id)]
+        return self._states[self._ids[ref]]
 
     def read(self, ids: Collection[UUID]) -> None:
         """Take in what is stored of these."""
         self._take(rows_in(self._connection, [LINK], LINK.c.id, ids))
 
-    def ensure(self, records: Iterable[Shaped], refs: Iterable[Ref], identities: Mapping[UUID, list[str]]) -> None:
+    def ensure(self, records: Collection[Shaped], refs: Collection[Ref], keys: Mapping[UUID, Keys]) -> None:
         """Make the links that are missing, and hold them all until the transaction ends.
 
         Two pages that bring the same object wait for each other here, so that the later one sees what the earlier
@@ -74,27 +84,29 @@ class Links:
         A link of a record is stored as it will be in the end, since few turn out to be of somebody known; to this
         page it is one whose object was never read.
         """
-        source_id = self._policy.source_id
-        wanted = {record.link_id: self._final(record, identities) for record in records}
-        held = set(wanted)
+        ours = {record.link_id for record in records}
+        others = {self.id_of(ref) for ref in refs} - ours
+        missing = {r.link_id: self._final(r, keys[r.link_id]) for r in records if r.link_id not in self._states}
         for ref in refs:
-            id = link_id(source_id, ref.object, ref.remote_id)
-            wanted.setdefault(id, self._fresh(id, ref.object, ref.remote_id))
-        missing = [wanted[id] for id in sorted(wanted) if id not in self._states]
-        inserted = insert_missing(self._connection, LINK, missing)
-        made = {row["id"] for row in missing if inserted is None or row["id"] in inserted}
+            id = self._ids[ref]
+            if id in others and id not in self._states:
+                missing[id] = self._fresh(id, ref.object, ref.remote_id)
+        inserted = insert_missing(self._connection, LINK, [missing[id] for id in in_order(missing)])
+        made = missing.keys() if inserted is None else inserted
         for id in made:
-            row = wanted[id]
-            self._states[id] = LinkState(id, source_id, row["object"], row["remote_id"], id, [], [], is_new=True)
-        self._take(rows_in(self._connection, [LINK], LINK.c.id, held - made, lock="update"))
-        self._take(rows_in(self._connection, [LINK], LINK.c.id, wanted.keys() - held - made, lock="share"))
+            row = missing[id]
+            self._states[id] = LinkState(id, row["source_id"], row["object"], row["remote_id"], id, [], [], is_new=True)
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, ours - made, lock="update"))
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, others - made, lock="share"))
 
-    def _final(self, record: Shaped, identities: Mapping[UUID, list[str]]) -> dict[str, Any]:
-        return self._fresh(record.link_id, record.object, record.remote_id) | {
-            "identity_ids": identities.get(record.link_id, []),
-            "content_hash": record.content_hash,
-            "remote_updated_at": record.updated_at,
-        }
+    def _final(self, record: Shaped, keys: Keys) -> dict[str, Any]:
+        row = self._fresh(record.link_id, record.object, record.remote_id)
+        row.update(
+            identity_ids=[id.hex for id in keys],
+            content_hash=record.content_hash,
+            remote_updated_at=record.updated_at,
+        )
+        return row
 
     def _fresh(self, id: UUID, object: str, remote_id: str) -> dict[str, Any]:
         return {
@@ -127,7 +139,7 @@ class Links:
 
     def redirect(self, entities: Mapping[UUID, UUID]) -> None:
         """Let the links to merged entities point to what is left of them."""
-        for link in self._states.values():
+        for link in self._states.values() if entities else ():
             link.entity_id = entities.get(link.entity_id, link.entity_id)
 
     def is_current(self, record: Shaped) -> bool:
@@ -141,17 +153,12 @@ class Links:
             return False
         return record.updated_at < link.remote_updated_at
 
-    def write(self, records: Iterable[Shaped], identities: Mapping[UUID, list[str]]) -> None:
-        """Remember what was written of ``records``, and the ``identities`` each claims, by link."""
+    def write(self, records: Iterable[Shaped], keys: Mapping[UUID, Keys]) -> None:
+        """Remember what was written of ``records``, and the identities that each claims, by link."""
         rows = [
-            self._final(record, identities) | {"entity_id": link.entity_id}
-            for record, link in ((record, self._states[record.link_id]) for record in records)
-            if not (link.is_new and link.entity_id == link.id)
+            self._final(record, keys.get(record.link_id, {})) | {"entity_id": link.entity_id}
+            for record in records
+            if not ((link := self._states[record.link_id]).is_new and link.entity_id == link.id)
         ]
-        rows.sort(key=lambda row: row["id"])
-        upsert(
-            self._connection,
-            LINK,
-            rows,
-            update=("entity_id", "identity_ids", "content_hash", "remote_updated_at", "deleted_at"),
-        )
+        rows.sort(key=lambda row: row["id"].int)
+        upsert(self._connection, LINK, rows, update=_WRITTEN)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 from core.contract.types import Channel, FieldSpec, Manifest, MergePolicy, Record
+from core.pipeline.schemas import as_text
 
 Strategy = Literal["append_only", "overwrite_existing", "ignore"]
 
@@ -72,6 +74,11 @@ class Policy:
     def at(self, now: datetime) -> Policy:
         """Return the same policy at another moment."""
         return replace(self, now=now)
+
+    @cached_property
+    def now_text(self) -> str:
+        """The moment as lineage holds it."""
+        return as_text(self.now)
 
     @property
     def permissions(self) -> Mapping[Channel, bool]:

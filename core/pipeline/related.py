@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam
 from core.contract.types import Ref
 from core.db.bulk import insert_missing, rows_in, table_of, upsert
 from core.db.models import Activity, Article, Collection, Membership, Participant, Tagging
+from core.pipeline.ids import in_order
 from core.pipeline.links import Links
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaped, ShapedActivity
@@ -38,7 +39,7 @@ def write_memberships(connection: Connection, people: Sequence[Shaped], links: L
     """Let each person belong to exactly the organizations that her record names."""
     telling = [record for record in people if record.organizations is not None]
     _forget(connection, telling, links, MEMBERSHIP, "person_link_id")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "person_link_id": record.link_id,
             "organization_link_id": organization.id,
@@ -49,7 +50,7 @@ def write_memberships(connection: Connection, people: Sequence[Shaped], links: L
         for record in telling
         for position, organization in enumerate(links.of(ref) for ref in record.organizations or ())
     ]
-    rows.sort(key=lambda row: (row["person_link_id"], row["organization_link_id"]))
+    rows.sort(key=lambda row: (row["person_link_id"].int, row["organization_link_id"].int))
     insert_missing(connection, MEMBERSHIP, rows)
 
 
@@ -57,12 +58,12 @@ def write_tags(connection: Connection, records: Sequence[Shaped], links: Links) 
     """Let each entity carry exactly the tags that its record names."""
     telling = [record for record in records if record.tags is not None]
     _forget(connection, telling, links, TAGGING, "link_id")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"link_id": record.link_id, "name": name, "kind": record.kind, "entity_id": links[record.link_id].entity_id}
         for record in telling
         for name in record.tags or ()
     ]
-    rows.sort(key=lambda row: (row["link_id"], row["name"]))
+    rows.sort(key=lambda row: (row["link_id"].int, row["name"]))
     insert_missing(connection, TAGGING, rows)
 
 
@@ -88,7 +89,7 @@ _ACTIVITY_UPDATE = (
 def write_activities(connection: Connection, records: Sequence[Shaped], links: Links, policy: Policy) -> None:
     """Store what happened; an activity that is stored already with the same content is left alone."""
     found = {activity.id: (record, activity) for record in records for activity in record.activities}
-    rows = [_activity_row(*found[id], links, policy) for id in sorted(found)]
+    rows = [_activity_row(*found[id], links, policy) for id in in_order(found)]
     upsert(connection, ACTIVITY, rows, update=_ACTIVITY_UPDATE, unless_equal="content_hash")
     _write_participants(connection, found, links)
 

@@ -6,7 +6,6 @@ which converts it or says what is wrong. So the usual page costs one look-up of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -144,7 +143,28 @@ _FIELDS: Mapping[FieldType, Callable[[], fields.Field[Any]]] = {
     "datetime": Moment,
     "list": Texts,
 }
-_EXACT: Mapping[FieldType, type] = {"integer": int, "decimal": float, "boolean": bool}
+
+
+def _short(text: str) -> str:
+    if len(text) > COLUMN_LENGTH:
+        raise ValueError("it does not fit an index")
+    return tidy(text)
+
+
+def _in_bounds(number: float) -> float:
+    if not _fits(number):
+        raise ValueError("it is too large, or no number")
+    return number
+
+
+_USUAL: Mapping[FieldType, Mapping[type, Callable[[Any], Any]]] = {
+    "text": {str: tidy},
+    "integer": {int: _in_bounds},
+    "decimal": {float: _in_bounds},
+    "boolean": {bool: bool},
+    "datetime": {int: lambda seconds: as_text(datetime.fromtimestamp(seconds, UTC))},
+}
+"""How values of the usual types are read, with ValueError, OverflowError or OSError for what the field shall judge."""
 
 
 class Reader:
@@ -160,9 +180,7 @@ class Reader:
     def __init__(self, key: str, type: FieldType, *, identifier: bool = False, lower: bool = False) -> None:
         self.key = key
         self._lower = lower
-        self._text = type == "text"
-        self._exact = _EXACT.get(type)
-        self._limit = COLUMN_LENGTH if identifier else math.inf
+        self._usual = {str: _short} if identifier else _USUAL.get(type, {})
         checks = [validate.Length(max=COLUMN_LENGTH)] if identifier else []
         self._field = StrictText(validate=checks) if identifier else _FIELDS[type]()
 
@@ -174,11 +192,14 @@ class Reader:
         """
         if value is None:
             return None
-        if self._text and type(value) is str and len(value) <= self._limit:
-            value = tidy(value)
-        elif type(value) is not self._exact or not _fits(value):
+        read = self._usual.get(type(value), self._deserialize)
+        try:
+            value = read(value)
+        except ValidationError:
+            raise
+        except (ValueError, OverflowError, OSError):
             value = self._deserialize(value)
-        if value == "" and self._text:
+        if value == "":
             return None
         return value.lower() if self._lower else value
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,10 +11,22 @@ from uuid import UUID
 
 from marshmallow import ValidationError
 
-from core.contract.types import JSON, Activity, Channel, Kind, ObjectSpec, Page, Record, Ref, Refusal
+from core.contract.types import Activity, Channel, Kind, ObjectSpec, Page, Record, Ref, Refusal
+from core.pipeline.checks import (
+    ID_LENGTH,
+    check_id,
+    checked_permissions,
+    clean,
+    flat,
+    moment,
+    reason,
+    scrub,
+    storable,
+    tag_name,
+)
 from core.pipeline.ids import activity_id, content_hash, link_id, refusal_id
 from core.pipeline.policy import Policy
-from core.pipeline.schemas import Reader, as_text, tidy, value_readers
+from core.pipeline.schemas import Reader, value_readers
 
 
 @dataclass(slots=True)
@@ -24,7 +34,7 @@ class Shaped:
     """A valid record.
 
     ``values`` and ``fields`` hold a key with None where the vendor has no value; ``capped`` counts the organizations
-    and people left out because one object may not relate to more.
+    and people left out because one object may not relate to more; ``refused`` says why parts of it were left out.
     """
 
     link_id: UUID
@@ -42,6 +52,7 @@ class Shaped:
     activities: list[ShapedActivity]
     permissions: Mapping[Channel, bool]
     content_hash: bytes
+    refused: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -65,9 +76,10 @@ class Batch:
 
     Attributes:
         records: No two of one link.
-        accepted: Remote ids by object of all that was valid, also of what is not kept.
+        accepted: Remote ids by object of all that was valid in whole, also of what is not kept.
         refused: Rows of refused_record.
-        counts: By object, what is known so far: ``read``, ``unchanged``, ``skipped``, ``rejected``.
+        counts: By object, what is known so far: ``read``, ``unchanged``, ``skipped``, ``rejected``; and how many
+            relations were ``capped`` and how many records are ``incomplete``, since a part of them was refused.
     """
 
     records: list[Shaped] = field(default_factory=list)
@@ -96,9 +108,13 @@ class Shaper:
                 shaped = self._record(item)
             except ValidationError as error:
                 counts["rejected"] += 1
-                self._refuse(batch, item, _reason(error))
+                self._refuse(batch, item, reason(error))
                 continue
-            batch.accepted[shaped.object].add(shaped.remote_id)
+            if shaped.refused:
+                counts["incomplete"] += 1
+                self._refuse(batch, item, f"taken without {'; '.join(shaped.refused)}")
+            else:
+                batch.accepted[shaped.object].add(shaped.remote_id)
             nothing = shaped.kind == "activity" and not shaped.activities
             if nothing or not (isinstance(item, Record) and self._policy.wants(item)):
                 counts["skipped"] += 1
@@ -123,14 +139,14 @@ class Shaper:
 
     def _refuse(self, batch: Batch, item: Record | Refusal, reason: str) -> None:
         payload, text = storable(item.payload)
-        remote_id = _scrub(str(item.remote_id or ""))[:200]
+        remote_id = scrub(str(item.remote_id or ""))[:200]
         row_id = refusal_id(self._policy.source_id, item.object, remote_id, text)
         batch.refused[row_id] = {
             "id": row_id,
             "source_id": self._policy.source_id,
             "object": item.object,
             "remote_id": remote_id,
-            "reason": _scrub(reason)[:2_000],
+            "reason": scrub(reason)[:2_000],
             "payload": payload,
             "refused_at": self._policy.now,
             "resolved_at": None,
@@ -157,30 +173,30 @@ class _ObjectShaper:
         for ref in refs:
             if self._kinds.get(ref.object) != kind:
                 raise ValidationError(f"{name}: the plugin has no object {ref.object!r} of kind {kind}", name)
-            _check_id(ref.remote_id, name)
+            check_id(ref.remote_id, name)
         return tuple(dict.fromkeys(refs))[: self._policy.link_limit]
 
     def record(self, record: Record) -> Shaped:
         policy = self._policy
-        _check_id(record.remote_id, "id")
+        check_id(record.remote_id, "id")
         values = self._read_values(record)
         fields = {}
         for key, value in record.fields.items():
-            selected = self._fields.get(key)
-            if selected is not None:
-                fields[selected[0]] = selected[1](value)
-        tags = None if record.tags is None else tuple(dict.fromkeys(_tag(tag) for tag in record.tags))
+            if (selected := self._fields.get(key)) is not None:
+                name, read = selected
+                fields[name] = None if value is None else read(value)
+        tags = None if record.tags is None else tuple(dict.fromkeys(map(tag_name, record.tags)))
         organizations = record.organizations
         if organizations is not None:
             organizations = self._refs(organizations, "organization", "organizations")
         if record.parent is not None:
             self._refs((record.parent,), "collection", "parent")
-        activities = [shaped for a in record.activities if (shaped := self._activity(a)) is not None]
+        activities, refused = self._activities(record)
         capped = set(record.organizations or ()).difference(organizations or ())
         capped = capped.union(*(activity.capped for activity in activities))
         content = [
-            _moment(record.updated_at, "updated_at"),
-            _moment(record.created_at, "created_at"),
+            moment(record.updated_at, "updated_at"),
+            moment(record.created_at, "created_at"),
             values,
             fields,
             tags,
@@ -188,7 +204,7 @@ class _ObjectShaper:
             record.parent and (record.parent.object, record.parent.remote_id),
             [(a.remote_id, a.content_hash.hex()) for a in activities],
         ]
-        (_, _, values, fields, tags, *_), text = _clean(content)
+        (_, _, values, fields, tags, *_), text = clean(content)
         return Shaped(
             link_id=link_id(policy.source_id, record.object, record.remote_id),
             object=record.object,
@@ -203,8 +219,9 @@ class _ObjectShaper:
             capped=len(capped),
             parent=record.parent,
             activities=activities,
-            permissions=_permissions(record.permissions),
+            permissions=checked_permissions(record.permissions),
             content_hash=content_hash(text),
+            refused=refused,
         )
 
     def _read_values(self, record: Record) -> dict[str, Any]:
@@ -214,14 +231,30 @@ class _ObjectShaper:
             if reader is None:
                 raise ValidationError(f"{key}: the plugin gives a value that does not exist for {self._spec.label}")
             if key not in self._dropped:
-                values[key] = reader(value)
+                values[key] = None if value is None else reader(value)
         return values
+
+    def _activities(self, record: Record) -> tuple[list[ShapedActivity], list[str]]:
+        """Return what is kept of a record's activities, and why others are refused: one of them costs no other."""
+        kept: list[ShapedActivity] = []
+        refused = list(record.refused)
+        for activity in record.activities:
+            try:
+                shaped = self._activity(activity)
+            except ValidationError as error:
+                refused.append(reason(error) + _named(activity.remote_id))
+                continue
+            if shaped is not None:
+                kept.append(shaped)
+        if refused and not kept and self._spec.kind == "activity":
+            raise ValidationError("; ".join(refused))
+        return kept, refused
 
     def _activity(self, activity: Activity) -> ShapedActivity | None:
         if activity.type not in self._since:
             raise ValidationError(f"{activity.type}: the plugin does not declare this activity")
-        _check_id(activity.remote_id, f"{activity.type}.id")
-        when = _moment(activity.occurred_at, f"{activity.type}.occurred_at", required=True)
+        check_id(activity.remote_id, f"{activity.type}.id")
+        when = moment(activity.occurred_at, f"{activity.type}.occurred_at", required=True)
         since = self._since[activity.type]
         if since is not None and activity.occurred_at < since:
             return None
@@ -234,9 +267,9 @@ class _ObjectShaper:
             when,
             [(ref.object, ref.remote_id) for ref in people],
             organization,
-            _flat(activity),
+            flat(activity),
         ]
-        (*_, attributes), text = _clean(content)
+        (*_, attributes), text = clean(content)
         return ShapedActivity(
             id=activity_id(self._policy.source_id, activity.remote_id),
             type=activity.type,
@@ -250,107 +283,11 @@ class _ObjectShaper:
         )
 
 
+def _named(remote_id: Any) -> str:
+    return f" (of {remote_id[:ID_LENGTH]})" if isinstance(remote_id, str) and remote_id else ""
+
+
 def _newer(one: Shaped, other: Shaped) -> bool:
     if one.updated_at is None or other.updated_at is None:
         return True
     return one.updated_at >= other.updated_at
-
-
-ID_LENGTH = 200
-
-
-def _check_id(value: Any, name: str) -> None:
-    if value is None or value == "":
-        raise ValidationError(f"{name}: missing", name)
-    if not (isinstance(value, str) and len(value) <= ID_LENGTH and value.isprintable()):
-        raise ValidationError(f"{name}: must be text of at most {ID_LENGTH} printable characters", name)
-
-
-def _moment(value: datetime | None, name: str, *, required: bool = False) -> str | None:
-    if value is None and not required:
-        return None
-    try:
-        return as_text(value)  # type: ignore[arg-type]
-    except (ValueError, AttributeError, OverflowError):
-        raise ValidationError(f"{name}: must be a moment with a time zone", name) from None
-
-
-def _tag(value: Any) -> str:
-    name = tidy(value)[:200] if isinstance(value, str) else ""
-    if not name:
-        raise ValidationError("tags: must be names", "tags")
-    return name
-
-
-def _permissions(permissions: Mapping[Channel, bool]) -> Mapping[Channel, bool]:
-    for channel, allowed in permissions.items():
-        if not isinstance(allowed, bool):
-            raise ValidationError(f"permissions.{channel}: must be true or false", "permissions")
-    return permissions
-
-
-_SCALARS = frozenset({type(None), bool, int, float, str})
-
-
-def _flat(activity: Activity) -> dict[str, Any]:
-    for name, value in activity.attributes.items():
-        items = value if isinstance(value, list | tuple) else (value,)
-        if any(type(item) not in _SCALARS for item in items):
-            raise ValidationError(f"{activity.type}.{name}: must be a scalar or a list of scalars", name)
-        if any(type(item) is float and not math.isfinite(item) for item in items):
-            raise ValidationError(f"{activity.type}.{name}: must be a finite number", name)
-    return dict(activity.attributes)
-
-
-# Sorted, so that a vendor who sends the same in another order has changed nothing.
-_dumps: Callable[[Any], str] = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
-).encode
-
-
-def _clean(content: list[Any]) -> tuple[list[Any], bytes]:
-    """Return ``content`` in a form that every database takes, and its JSON.
-
-    PostgreSQL stores neither the character NUL nor half of a surrogate pair; vendors send both.
-    """
-    try:
-        text = _dumps(content)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValidationError(f"a value cannot be stored: {error}") from None
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:
-        scrubbed = _scrub(content)
-        return scrubbed, _dumps(scrubbed).encode()
-    if b"\\u0000" not in data:
-        return content, data
-    scrubbed = _scrub(content)
-    return scrubbed, _dumps(scrubbed).encode()
-
-
-def _scrub(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "").encode(errors="replace").decode()
-    if isinstance(value, dict):
-        return {_scrub(key): _scrub(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_scrub(item) for item in value]
-    return value
-
-
-def storable(payload: JSON) -> tuple[Any, str]:
-    """Return what can be kept of a payload that may be anything, and a text that tells it from others."""
-    try:
-        text = repr(_scrub(payload))[:100_000]
-    except (ValueError, RecursionError) as error:
-        return {"text": f"not kept: {error}"}, ""
-    try:
-        (kept,), data = _clean([payload])
-    except ValidationError:
-        return {"text": text}, text
-    return (kept if isinstance(kept, dict) else {"value": kept}), data.decode()
-
-
-def _reason(error: ValidationError) -> str:
-    messages: Sequence[Any] = error.messages if isinstance(error.messages, list) else [error.messages]
-    return "; ".join(str(message) for message in messages)

@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from core.pipeline.policy import Policy
-from core.pipeline.schemas import as_text
 from core.pipeline.shape import Shaped
 
 Version: TypeAlias = tuple[datetime, UUID]
@@ -70,8 +69,8 @@ def take_in(target: Values, record: Shaped, policy: Policy) -> None:
 
 def _make(target: Values, record: Shaped, policy: Policy) -> None:
     given = {**record.values, **record.fields}
-    target.values.update((key, value) for key, value in given.items() if value is not None)
-    target.lineage["*"] = [policy.source_id, as_text(policy.now)]
+    target.values = {key: value for key, value in given.items() if value is not None}
+    target.lineage["*"] = [policy.source_id, policy.now_text]
     target.initial_source_id = policy.source_id
     target.is_new = False
     target.changed = True
@@ -92,7 +91,7 @@ def _set(target: Values, key: str, value: Any, policy: Policy) -> None:
     present = target.values.get(key)
     if value == present:
         return
-    target.lineage[key] = [policy.source_id, as_text(policy.now), *([] if present is None else [present])]
+    target.lineage[key] = [policy.source_id, policy.now_text, *([] if present is None else [present])]
     if value is None:
         del target.values[key]
     else:

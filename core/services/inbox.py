@@ -14,7 +14,7 @@ from core.contract.types import WebhookRequest
 from core.db.bulk import insert_from, table_of
 from core.db.engine import writing
 from core.db.models import WebhookDelivery
-from core.pipeline.shape import storable
+from core.pipeline.checks import storable
 from core.services.mainstem import Mainstem
 from core.services.sources import SOURCE, audit, get_source, now_utc
 

@@ -20,22 +20,27 @@ def map_each(object: str, payloads: Iterable[JSON], mapper: Callable[[Any], Reco
     Args:
         object: Key of the :class:`ObjectSpec`.
         payloads: What the vendor sent.
-        mapper: Raises ValueError, TypeError, KeyError, AttributeError or ValidationError for what it cannot take.
+        mapper: Raises one of :data:`MALFORMED` for what it cannot take.
     """
     mapped: list[Record | Refusal] = []
     for payload in payloads:
         try:
             mapped.append(mapper(payload))
-        except KeyError as error:
-            mapped.append(Refusal(object, _id(payload), f"{error.args[0]}: missing", payload))
-        except (ValueError, TypeError, AttributeError, ValidationError) as error:
-            mapped.append(Refusal(object, _id(payload), _reason(payload, error), payload))
+        except MALFORMED as error:
+            mapped.append(Refusal(object, _id(payload), why(payload, error), payload))
     return mapped
 
 
-def _reason(payload: JSON, error: Exception) -> str:
+MALFORMED = (KeyError, ValueError, TypeError, AttributeError, ValidationError)
+"""What a mapper raises for what it cannot take."""
+
+
+def why(payload: JSON, error: Exception) -> str:
+    """Return for people why ``payload`` could not be mapped."""
     if not isinstance(payload, dict):
         return "must be an object"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]}: missing"
     if isinstance(error, TypeError | AttributeError):
         return f"something in it has another shape than was agreed ({error})"
     return str(error) or type(error).__name__
@@ -165,14 +170,26 @@ class _Text(HTMLParser):
             self.pieces.append(data)
 
 
+INLINE = "b code em i span strong u".split()
+_TAG = re.compile(f"</?(?:({'|'.join(sorted(BLOCKS))})|{'|'.join(INLINE)})/?>")
+
+
+def _plain(html: str) -> str:
+    """Return the text of an HTML fragment; most messages have nothing but plain tags, and need no parser."""
+    text, tags = _TAG.subn(lambda tag: "\n" if tag[1] else "", html)
+    if tags == html.count("<") and "&" not in html:
+        return text
+    parser = _Text()
+    parser.feed(html)
+    parser.close()
+    return "".join(parser.pieces)
+
+
 def html_to_text(html: Any, limit: int = 10_000) -> str | None:
     """Return the readable text of HTML, or of plain text, at most ``limit`` characters; None for none."""
     if not isinstance(html, str):
         return None
     if "<" in html or "&" in html:
-        parser = _Text()
-        parser.feed(html)
-        parser.close()
-        html = "".join(parser.pieces)
+        html = _plain(html)
     lines = (" ".join(line.split()) for line in html.splitlines())
     return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()[:limit] or None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.contract.types import JSON, Account, Activity, Record, Ref
-from plugins.base.mapping import html_to_text, moment, own_id, remote_id, text
+from plugins.base.mapping import MALFORMED, html_to_text, moment, own_id, remote_id, text, why
 from plugins.base.pages import dig
 from plugins.intercom import lookups
 from plugins.intercom.client import app_url
@@ -61,17 +61,19 @@ class ConversationMapper:
         self._inbox = f"{app_url(account)}/a/inbox/{account.remote_id}/inbox/conversation"
 
     def __call__(self, conversation: dict[str, Any]) -> Record:
-        """Map one conversation."""
+        """Map one conversation; a part that cannot be mapped is told as refused, and costs no other."""
+        refused: list[str] = []
         return Record(
             "conversation",
             own_id(conversation),
             version(conversation),
             moment(conversation.get("created_at"), "created_at"),
-            activities=tuple(self._activities(conversation)),
+            activities=tuple(self._activities(conversation, refused)),
+            refused=tuple(refused),
             payload=conversation,
         )
 
-    def _activities(self, conversation: dict[str, Any]) -> Iterator[Activity]:
+    def _activities(self, conversation: dict[str, Any], refused: list[str]) -> Iterator[Activity]:
         key = own_id(conversation)
         source = nested(conversation, "source")
         people = _people(conversation, source)
@@ -96,13 +98,16 @@ class ConversationMapper:
 
         yield activity("conversation_started", f"conversation:{key}", created, {**_source(source), **now})
         parts = nested(conversation, "conversation_parts").get("conversation_parts") or ()
-        closes = [part for part in parts if part.get("part_type") == "close"]
+        closes = [part for part in parts if dig(part, "part_type") == "close"]
         for part in parts:
-            attributes = self._part(part)
-            if closes and part is closes[-1]:
-                attributes = {**now, **attributes, **_times(conversation)}
-            author = _author(part)
-            yield activity(type_of(part), f"part:{own_id(part)}", part.get("created_at"), attributes, author)
+            try:
+                attributes = self._part(part)
+                if closes and part is closes[-1]:
+                    attributes = {**now, **attributes, **_times(conversation)}
+                author = _author(part)
+                yield activity(type_of(part), f"part:{own_id(part)}", part.get("created_at"), attributes, author)
+            except MALFORMED as error:
+                refused.append(f"part {dig(part, 'id')}: {why(part, error)}")
         for tag in nested(conversation, "tags").get("tags") or ():
             by = dig(tag, "applied_by", "type")
             id = f"tag:{key}:{own_id(tag)}"

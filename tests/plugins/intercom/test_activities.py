@@ -199,13 +199,23 @@ def test_outbound_conversations_have_next_to_nothing(nothing):
         ({"id": None}, "id: missing"),
         ({"created_at": None}, "conversation:501: the time is missing"),
         ({"contacts": []}, "contacts: must be an object"),
-        ({"conversation_parts": {"conversation_parts": [{"part_type": "comment"}]}}, "id: missing"),
     ],
 )
 def test_a_broken_conversation_is_refused(broken, reason):
     (refusal,) = map_each("conversation", [conversation(**broken)], mapper())
     assert isinstance(refusal, Refusal)
     assert refusal.reason == reason
+
+
+def test_a_broken_part_costs_no_other():
+    parts = [{"part_type": "comment"}, part(2, "comment", MIA, 1764000200), "odd", part(3, "comment", MIA, None)]
+    record = mapper()(conversation(conversation_parts={"conversation_parts": parts}))
+    assert [a.remote_id for a in record.activities if a.remote_id.startswith("part")] == ["part:2"]
+    assert record.refused == (
+        "part None: id: missing",
+        "part None: must be an object",
+        "part 3: part:3: the time is missing",
+    )
 
 
 def test_names_are_missing_without_the_scope_for_admins(caplog):
