@@ -111,7 +111,6 @@ TEST = [
     "pytest-cov>=7.1",
     "pytest-playwright>=0.10",
     "pytest-randomly>=5.1",
-    "pytest-rerunfailures>=16.3",
     "pytest-timeout>=2.4",
     "pytest-xdist>=3.8",
     "python-intercom==5.0.1",

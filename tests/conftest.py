@@ -44,7 +44,7 @@ def _nothing_is_written_at_a_vendor(request: pytest.FixtureRequest, monkeypatch:
     assert written == []
 
 
-# Databases: migrated once per session, copied for each test.
+# Databases: migrated once per session; SQLite's is copied for each test, PostgreSQL's emptied.
 
 
 @pytest.fixture(scope="session")
@@ -78,10 +78,9 @@ def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer, _migrated_postgres: str) -> Iterator[str]:
-    """URL of a migrated, empty PostgreSQL database of this test's own."""
-    name = postgres_server.create(_migrated_postgres)
-    yield postgres_server.url(name)
-    postgres_server.drop(name)
+    """URL of a migrated, empty PostgreSQL database that only this test uses."""
+    yield postgres_server.url(_migrated_postgres)
+    postgres_server.empty(_migrated_postgres)
 
 
 @pytest.fixture

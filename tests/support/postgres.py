@@ -93,6 +93,24 @@ class PostgresServer:
         self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log", name, template)
         return name
 
+    def empty(self, database: str) -> None:
+        """Make ``database`` as if its tables had just been made, in far less time than making another one takes.
+
+        The sessions that are still in it are ended.
+        """
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+        # Tables that refer to each other can be emptied in any order where nobody checks.
+        unchecked = "SET session_replication_role = replica"
+        tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        numbers = "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence"
+        with self._connect(database) as connection:
+            connection.execute(end, [database])
+            connection.execute(unchecked)
+            names = [name for (name,) in connection.execute(tables) if name != "alembic_version"]
+            delete = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in names)
+            connection.execute(delete)
+            connection.execute(numbers)
+
     def drop(self, database: str) -> None:
         """Remove ``database``, and with it the sessions that are still in it."""
         self._run("DROP DATABASE {} WITH (FORCE)", database)
@@ -101,9 +119,9 @@ class PostgresServer:
         with self._connect() as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    def _connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(
-            host="127.0.0.1", port=self._port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5
+            host="127.0.0.1", port=self._port, user="postgres", dbname=database, autocommit=True, connect_timeout=5
         )
 
     def _wait(self) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 import redis
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, select, text
 
+from core.db.bulk import table_of
+from core.db.models import AuditEntry
 from tests.support.network import OutsideError, is_local
 from tests.support.postgres import PostgresServer
 
@@ -30,11 +33,13 @@ def test_postgres_is_real_and_its_databases_are_apart(postgres_server: PostgresS
 
 
 @pytest.mark.parametrize("attempt", [1, 2])
-def test_each_test_gets_a_migrated_database_of_its_own(database_url: str, attempt: int):
+def test_each_test_gets_a_migrated_and_empty_database(database_url: str, attempt: int):
     engine = create_engine(database_url)
+    entry = {"at": datetime.now(UTC), "actor": "ann", "action": "look", "target": "here", "detail": {}}
     with engine.begin() as connection:
         assert connection.execute(text("select count(*) from alembic_version")).scalar_one() == 1
-        connection.execute(text("create table only_here (id int)"))  # fails if the other attempt's is still there
+        assert connection.execute(table_of(AuditEntry).insert(), entry).inserted_primary_key == (1,)
+        assert len(connection.execute(select(AuditEntry)).all()) == 1
     engine.dispose()
 
 
