@@ -12,7 +12,7 @@ from core.runtime.parent import leave_with
 from plugins.intercom.sandbox import Sandbox, SandboxOptions, scroll
 
 SCROLL_LIVES = 2
-RETRY_SECONDS = 2.0
+RETRY_SECONDS = 8.0
 
 
 def main() -> None:
