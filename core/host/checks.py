@@ -11,12 +11,15 @@ from difflib import get_close_matches
 
 from pluggy import HookimplOpts, PluginManager
 
-from core.contract.hookspecs import HostSpecs, SourceSpecs
+from core.contract.hookspecs import PROJECT, HostSpecs, SourceSpecs
 from core.contract.types import Manifest
 from core.host import manifests
 
 SOURCE_HOOKS = frozenset(name for name in vars(SourceSpecs) if not name.startswith("_"))
 HOST_HOOKS = frozenset(name for name in vars(HostSpecs) if not name.startswith("_"))
+HOOKS = SOURCE_HOOKS | HOST_HOOKS
+MARKS = PluginManager(PROJECT)
+"""Reads the marks of hook implementations; nothing is registered with it."""
 REQUIRED = ("connect", "plan_sync", "sync")
 
 
@@ -25,18 +28,17 @@ def is_source(plugin: object) -> bool:
     return hasattr(plugin, "manifest")
 
 
-def faults(plugin: object, name: str, manager: PluginManager) -> Iterator[str]:
+def faults(plugin: object, name: str) -> Iterator[str]:
     """Yield what keeps ``plugin`` from being loaded as ``name``.
 
     Args:
         plugin: What the entry point holds.
         name: The entry point's name.
-        manager: Finds the marks of hook implementations.
     """
     if inspect.isclass(plugin):
         yield f"{plugin.__name__} is a class, not a plugin: have you forgotten the ()?"
         return
-    marked = _marked(plugin, manager)
+    marked = _marked(plugin)
     if not marked and not is_source(plugin):
         yield "it has neither a manifest nor a function marked with @hookimpl"
         return
@@ -48,8 +50,8 @@ def faults(plugin: object, name: str, manager: PluginManager) -> Iterator[str]:
         yield from _source_faults(plugin, name, marked)
 
 
-def _marked(plugin: object, manager: PluginManager) -> dict[str, HookimplOpts]:
-    options = {name: manager.parse_hookimpl_opts(plugin, name) for name in dir(plugin)}
+def _marked(plugin: object) -> dict[str, HookimplOpts]:
+    options = {name: MARKS.parse_hookimpl_opts(plugin, name) for name in dir(plugin)}
     return {name: found for name, found in options.items() if found is not None}
 
 
@@ -57,7 +59,7 @@ def _mark_faults(plugin: object, hook: str, options: HookimplOpts) -> Iterator[s
     if options["specname"]:
         # pluggy may look for a plugin's hooks by their names, and so miss a renamed one when it leaves a plugin out
         yield f"{hook} has a specname: name the function after its hook"
-    elif hook not in SOURCE_HOOKS | HOST_HOOKS:
+    elif hook not in HOOKS:
         if not options["optionalhook"]:
             yield f"unknown hook {hook!r}: {_nearest(hook)}"
     elif options["hookwrapper"]:
@@ -108,6 +110,6 @@ def _is_lazy(function: object) -> bool:
 
 
 def _nearest(hook: str) -> str:
-    known = sorted(SOURCE_HOOKS | HOST_HOOKS)
+    known = sorted(HOOKS)
     near = get_close_matches(hook, known, 1)
     return f"did you mean {near[0]!r}?" if near else f"hooks are {', '.join(known)}"

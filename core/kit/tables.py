@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -73,6 +74,13 @@ class Tables:
         )
         return {key: {what: number for what, number in told.items() if number} for key, told in counts.items()}
 
+    def copy(self) -> bytes:
+        """Return the database's file, for :func:`tables` to begin with."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Path(str(self._engine.url.database)).read_bytes()
+
     def snapshot(self) -> Snapshot:
         """Return what the tables say, in a form that is equal whatever order the pages came in."""
         links = self._rows(Link)
@@ -112,20 +120,37 @@ def _said(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, True if stated else str(sorted(value.items())) if isinstance(value, dict) else value
 
 
-@contextmanager
-def tables(policy: Policy) -> Iterator[Tables]:
-    """Make an empty database; it goes at the end."""
+@cache
+def _empty() -> bytes:
+    """Return the file of a database with all tables and no row."""
     with TemporaryDirectory(prefix="mainstem-check-") as folder:
-        engine = make_engine(f"sqlite:///{Path(folder) / 'check.sqlite3'}")
+        file = Path(folder) / "empty.sqlite3"
+        engine = make_engine(f"sqlite:///{file}")
+        Model.metadata.create_all(engine)
+        engine.dispose()
+        return file.read_bytes()
+
+
+@contextmanager
+def tables(policy: Policy, begin: bytes | None = None) -> Iterator[Tables]:
+    """Make a database that goes at the end: an empty one, or one that begins as a copy of another."""
+    with TemporaryDirectory(prefix="mainstem-check-") as folder:
+        file = Path(folder) / "check.sqlite3"
+        file.write_bytes(begin or _empty())
+        engine = make_engine(f"sqlite:///{file}")
         try:
-            Model.metadata.create_all(engine)
-            with engine.begin() as connection:
-                row = {"id": SOURCE_ID, "plugin": policy.manifest.name, "name": "Check", "state": "connected"}
-                always = {"remote_id": "check", "secrets": "", "created_at": policy.now}
-                connection.execute(table_of(DataSource).insert().values(**row, **always))
+            if begin is None:
+                _add_source(engine, policy)
             yield Tables(engine, policy)
         finally:
             engine.dispose()
+
+
+def _add_source(engine: Engine, policy: Policy) -> None:
+    row = {"id": SOURCE_ID, "plugin": policy.manifest.name, "name": "Check", "state": "connected"}
+    always = {"remote_id": "check", "secrets": "", "created_at": policy.now}
+    with engine.begin() as connection:
+        connection.execute(table_of(DataSource).insert().values(**row, **always))
 
 
 def difference(one: Snapshot, other: Snapshot) -> str:

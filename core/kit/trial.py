@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, Literal, cast
 from unittest.mock import patch
 
@@ -16,14 +17,16 @@ from core.contract.errors import SourceError
 from core.contract.hookspecs import SourceSpecs
 from core.contract.types import FieldSpec, Manifest, Partition, SandboxOptions
 from core.host import Host
+from core.kit.calls import Call, calls_of
 from core.kit.rule import RULES, Broken, NotApplicable, Rule
-from core.kit.tables import policy_for
+from core.kit.tables import policy_for, tables
 from core.kit.world import Reading, World
 from core.pipeline.policy import Policy
 
 Status = Literal["kept", "broken", "exempt", "not applicable", "blocked"]
 FIRST_GUESS = 300
 SECOND_GUESS = 3_000
+FIRST_PAGES = 3
 RPM = 100_000_000
 """The sandbox's own rate limit stays out of the way; the wire has faults of its own."""
 
@@ -140,6 +143,11 @@ class Trial:
         return self.usual.read()
 
     @cached_property
+    def calls(self) -> list[Call]:
+        """The calls that ask the vendor."""
+        return calls_of(self)
+
+    @cached_property
     def fields(self) -> list[FieldSpec]:
         """The fields of the usual sandbox's account."""
         return list(self.usual.source().field_schema(account=self.usual.account))
@@ -155,12 +163,19 @@ class Trial:
         }
         return policy_for(self.manifest, self.fields, matching)
 
+    @cached_property
+    def filled(self) -> bytes:
+        """The tables when all of the usual sandbox has been read."""
+        with tables(self.policy) as database:
+            database.apply(self.reading.pages)
+            return database.copy()
+
 
 def _largest(world: World, partition: Partition) -> int:
-    """Return how many records the largest page of a partition has; of one that does not end, so far."""
+    """Return how many records the largest of the first pages of a partition has."""
     largest = 0
     with suppress(Broken):
-        for step in world.steps(partition):
+        for step in islice(world.steps(partition), FIRST_PAGES):
             largest = max(largest, len(step.page.records))
     return largest
 

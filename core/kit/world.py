@@ -81,7 +81,8 @@ class World:
     """A sandbox, a wire to it, and an account.
 
     Args:
-        plugin: The plugin; each :meth:`source` is a copy of it, as another process would hold it.
+        plugin: The plugin, which keeps the rule ``loads``; each :meth:`source` is a copy of it, as another process
+            would hold it.
         manifest: Its manifest.
         options: Of the sandbox.
 
@@ -110,7 +111,7 @@ class World:
             plugin = copy.deepcopy(self._plugin)
         except TypeError:
             plugin = self._plugin
-        return Host([plugin]).source(self.manifest.name)
+        return Host([plugin], sound=True).source(self.manifest.name)
 
     @property
     def connected(self) -> Connected:

@@ -67,6 +67,8 @@ class WSGIAdapter(BaseAdapter):
 
 def mount(session: requests.Session, app: WSGIApp) -> requests.Session:
     """Let ``app`` answer every request of ``session``, whatever the host; nothing reaches a network."""
+    # No proxy and no .netrc: as the host's own sessions.
+    session.trust_env = False
     for scheme in ("http://", "https://"):
         session.mount(scheme, WSGIAdapter(app))
     return session

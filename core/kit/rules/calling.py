@@ -115,8 +115,7 @@ def any_order(trial: Trial) -> None:
 
 def _applied(trial: Trial, world: World, batches: Sequence[Sequence[Delivery]]) -> Snapshot:
     pages = [world.source().read_webhooks(account=world.account, deliveries=batch) for batch in batches]
-    with tables(trial.policy) as database:
-        database.apply(trial.reading.pages)
+    with tables(trial.policy, trial.filled) as database:
         database.apply(pages)
         return database.snapshot()
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,74 +12,16 @@ from core.contract.types import JSON, Page
 from core.kit.rule import Broken, NotApplicable, rule
 from core.kit.trial import Trial, hurried, outcome
 from core.kit.wire import WAIT, Fault
-from core.kit.world import Step, World, name, stored
+from core.kit.world import name, stored
 
 PATIENCE = 60
 """Seconds that a plugin may wait by itself: a worker is not for sleeping."""
 _NOWHERE = 10**9
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call of a hook that asks the vendor.
-
-    Attributes:
-        label: For messages.
-        make: Makes it, with a plugin and a session that are fresh.
-        world: Returns the world in which it can be made again: a scroll needs a sandbox that has none open.
-        requests: How many requests it sends.
-    """
-
-    label: str
-    make: Callable[[World], Any]
-    world: Callable[[], World]
-    requests: int = 0
-
-
-def calls(trial: Trial) -> list[Call]:
-    """Return the hooks that ask the vendor, among them the first two pages of each object."""
-    found = [
-        Call("field_schema", lambda world: world.source().field_schema(account=world.account), lambda: trial.usual),
-        Call("plan_sync", lambda world: world.plan(), lambda: trial.usual),
-    ]
-    if trial.manifest.teams:
-        team = Call("import_team", lambda world: world.source().import_team(account=world.account), lambda: trial.usual)
-        found.append(team)
-    found += [
-        Call(_label(step), _page(step), trial.world if step.partition.unbroken else lambda: trial.usual)
-        for step in _first_steps(trial)
-    ]
-    return [call for given in found if (call := _measured(given)).requests]
-
-
-def _page(step: Step) -> Callable[[World], Any]:
-    cursor = stored(step.cursor)
-    return lambda world: world.source().sync(account=world.account, partition=step.partition, cursor=cursor)
-
-
-def _label(step: Step) -> str:
-    return f"sync of {name(step.partition)} at {step.cursor!r:.60}"
-
-
-def _first_steps(trial: Trial) -> Iterator[Step]:
-    taken: dict[str, int] = {}
-    for step in trial.reading.steps:
-        taken[step.partition.object] = taken.get(step.partition.object, 0) + 1
-        if taken[step.partition.object] <= 2 and not (step.partition.unbroken and step.cursor != step.partition.start):
-            yield step
-
-
-def _measured(call: Call) -> Call:
-    world = call.world()
-    world.connected  # noqa: B018 (connects)
-    before = len(world.wire.sent)
-    call.make(world)
-    return replace(call, requests=len(world.wire.sent) - before)
-
-
 def _broken(trial: Trial, fault: Fault, times: int | None = None) -> Iterator[tuple[str, Any, float]]:
     """Break the first and the last request of each call; yield where, what came of it, and the seconds slept."""
-    for call in calls(trial):
+    for call in trial.calls:
         for first in sorted({1, call.requests}):
             world = call.world()
             world.connected  # noqa: B018 (connects, before anything breaks)

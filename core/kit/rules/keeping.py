@@ -12,13 +12,12 @@ from typing import Any
 from core.contract.errors import SourceError
 from core.contract.types import Rejected
 from core.kit.rule import Broken, NotApplicable, rule
-from core.kit.rules.failing import calls
 from core.kit.trial import Trial, listening, outcome
 from core.kit.wire import Fault
 from core.kit.world import World
 
 PAGE_BYTES = 8_000_000
-SHORT, LONG = 5, 20
+SHORT, LONG = 3, 12
 SPARE = 256_000
 """Bytes that a reader may grow by anyway: caches of modules, of the interpreter, of the sandbox."""
 _SHORTEST = 6
@@ -98,7 +97,7 @@ def _failures(trial: Trial, world: World) -> Iterator[tuple[str, str]]:
         found = outcome(world.source().connect, account=world.draft, answers=wrong)
         yield "the answer to wrong credentials", str(found.errors) if isinstance(found, Rejected) else _told(found)
     faults: tuple[Fault, ...] = ("401", "403", "429", "500", "reset", "garbage")
-    for call in calls(trial):
+    for call in trial.calls:
         for fault in faults:
             again = call.world()
             again.connected  # noqa: B018 (connects, before anything breaks)
@@ -131,17 +130,20 @@ def small_pages(trial: Trial) -> None:
 def lean(trial: Trial) -> None:
     """Memory does not grow with the pages read.
 
-    An account may have a million people. A reader of twenty pages may hold no more than one of five.
+    An account may have a million people. A reader of twelve pages may hold no more than one of three.
     """
     if not trial.person_objects:
         raise NotApplicable("it brings no people")
     world = trial.world(people=(LONG + 1) * trial.page_size)
     _read(world, trial, LONG)  # fills the caches of modules and of the sandbox
+    # What was there before is not looked through again by each collection.
+    gc.freeze()
     tracemalloc.start()
     try:
         held = _read(world, trial, LONG)
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
     if len(held) < LONG:
         raise NotApplicable(f"its people do not fill {LONG} pages")
     grown, page = held[-1] - held[SHORT - 1], held[0]

@@ -17,8 +17,7 @@ def repeatable(trial: Trial) -> None:
     A nightly run over unchanged data must write nothing, or every night looks like news, and a page that is applied
     twice after a crash would do harm.
     """
-    with tables(trial.policy) as database:
-        database.apply(trial.reading.pages)
+    with tables(trial.policy, trial.filled) as database:
         counts = database.apply(trial.world().read().pages)
         for object, told in counts.items():
             if changed := {what: number for what, number in told.items() if what in ("created", "updated", "merged")}:
@@ -33,8 +32,7 @@ def order_free(trial: Trial) -> None:
 
     Workers read partitions side by side; which comes first is chance.
     """
-    with tables(trial.policy) as database:
-        database.apply(trial.reading.pages)
+    with tables(trial.policy, trial.filled) as database:
         expected = database.snapshot()
     with tables(trial.policy) as database:
         database.apply(_in_turns(trial).pages)
