@@ -39,6 +39,8 @@ class ObjectSpec:
         kind: What its records become in the customer database.
         required: The admin cannot deselect it.
         comes_with: Key of another object; this one is imported whenever that one is, and not offered by itself.
+        exhaustive: A listing of all that ends without an error holds every one of them, although the vendor does not
+            count them: what it does not hold is asked for by its id, and may turn out to be gone.
         description: One sentence for the wizard.
     """
 
@@ -47,6 +49,7 @@ class ObjectSpec:
     kind: Kind
     required: bool = False
     comes_with: str | None = None
+    exhaustive: bool = False
     description: str = ""
 
 
@@ -427,6 +430,8 @@ class Page:
         merged: Pairs (gone, survivor) that the vendor merged.
         deleted: What the vendor no longer has.
         expected: The vendor's own count of the whole partition, if it tells.
+        named: By object, whether names that its records needed, such as those of tags, could be looked up; an object is
+            absent when none were needed. When they can be again, the host reads anew what went without them.
         roster: All users and teams, where webhooks told that they changed.
     """
 
@@ -436,6 +441,7 @@ class Page:
     merged: Sequence[tuple[Ref, Ref]] = ()
     deleted: Sequence[Ref] = ()
     expected: int | None = None
+    named: Mapping[str, bool] = field(default_factory=dict)
     roster: Roster | None = None
 
 

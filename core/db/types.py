@@ -46,7 +46,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else _SqliteMoment())
+        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else _SqliteMoment())  # type: ignore[no-untyped-call]
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:

@@ -79,7 +79,8 @@ class Batch:
         accepted: Remote ids by object of all that was valid in whole, also of what is not kept.
         refused: Rows of refused_record.
         counts: By object, what is known so far: ``read``, ``unchanged``, ``skipped``, ``rejected``; and how many
-            relations were ``capped`` and how many records are ``incomplete``, since a part of them was refused.
+            relations were ``capped`` and how many records are ``incomplete``, since a part of them was refused;
+            and whether names that they needed were found (``named``) or not (``unnamed``), once a page.
     """
 
     records: list[Shaped] = field(default_factory=list)
@@ -127,6 +128,8 @@ class Shaper:
                 latest[shaped.link_id] = shaped
         for object_key, count in page.unchanged.items():
             batch.counts[object_key].update(read=count, unchanged=count)
+        for object_key, found in page.named.items():
+            batch.counts[object_key]["named" if found else "unnamed"] += 1
         batch.records = list(latest.values())
         return batch
 

@@ -147,7 +147,9 @@ def _tell(mainstem: Mainstem, run_id: int, plugin: str) -> None:
 def _outcome(partitions: Iterable[RowMapping], no_teams: str | None) -> tuple[str, str | None]:
     rows = list(partitions)
     failed = [row for row in rows if row["state"] == "failed"]
-    rejected = any(counts.get("rejected") for row in rows for counts in row["counts"].values())
+    rejected = any(
+        counts.get("rejected") or counts.get("incomplete") for row in rows for counts in row["counts"].values()
+    )
     wrong = [f"teams: {no_teams}"] if no_teams else []
     wrong += [f"{row['object']}: {row['error']}" for row in failed]
     errors = "; ".join(dict.fromkeys(wrong)) or None

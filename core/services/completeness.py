@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
 from core.contract.types import Manifest
 from core.db.bulk import table_of
@@ -27,7 +27,7 @@ class Completeness:
         imported: How many are here.
         merged: How many of these share a person or organization with another one.
         skipped: How many were left out by choice when all of them were read last.
-        refused: How many could not be taken.
+        refused: How many could not be taken, and are not here as they were before either.
         outside: How many are older than the activities that are kept; only for what has nothing but activities.
     """
 
@@ -64,11 +64,18 @@ def compare(
             .group_by(LINK.c.object)
         )
     }
+    its_link = (
+        LINK.c.source_id == source_id,
+        LINK.c.object == REFUSED.c.object,
+        LINK.c.remote_id == REFUSED.c.remote_id,
+        LINK.c.content_hash.is_not(None),
+        LINK.c.deleted_at.is_(None),
+    )
     refused = {
         row.object: row.number
         for row in connection.execute(
             select(REFUSED.c.object, func.count().label("number"))
-            .where(REFUSED.c.source_id == source_id, REFUSED.c.resolved_at.is_(None))
+            .where(REFUSED.c.source_id == source_id, REFUSED.c.resolved_at.is_(None), ~exists().where(*its_link))
             .group_by(REFUSED.c.object)
         )
     }

@@ -85,7 +85,7 @@ def new_fields(connection: Connection, source_id: int) -> frozenset[tuple[str, s
 
 def store_schema(
     connection: Connection, source_id: int, schema: Sequence[FieldSpec], objects: Mapping[str, Chosen], now: datetime
-) -> None:
+) -> frozenset[str]:
     """Make the stored fields of a data source equal to ``schema``; one that is gone is retired, not dropped.
 
     Args:
@@ -94,9 +94,18 @@ def store_schema(
         schema: All fields of the account.
         objects: The selected objects with the selected fields.
         now: The present moment.
+
+    Returns:
+        The objects that have selected fields again which were not listed for a while, or custom ones for the first
+        time: as after a refusal, records came in without them.
     """
-    stored = select(FIELD.c.object, FIELD.c.key).where(FIELD.c.source_id == source_id)
-    known = {(row.object, row.key) for row in connection.execute(stored)}
+    stored = select(FIELD.c.object, FIELD.c.key, FIELD.c.custom, FIELD.c.retired_at).where(
+        FIELD.c.source_id == source_id
+    )
+    found = connection.execute(stored).all()
+    known = {(row.object, row.key) for row in found}
+    away = {(row.object, row.key) for row in found if row.retired_at is not None}
+    with_custom = {row.object for row in found if row.custom}
     rows = {
         (spec.object, spec.key): {
             "source_id": source_id,
@@ -129,6 +138,9 @@ def store_schema(
     gone = [row.id for row in present if (row.object, row.key) not in rows]
     if gone:
         connection.execute(FIELD.update().where(FIELD.c.id.in_(gone)).values(retired_at=now))
+    chosen = [spec for spec in schema if rows[spec.object, spec.key]["selected"]]
+    back = {spec.object for spec in chosen if (spec.object, spec.key) in away}
+    return frozenset(back | {spec.object for spec in chosen if known and spec.custom} - with_custom)
 
 
 def _is_chosen(spec: FieldSpec, chosen: Chosen) -> bool:

@@ -3,13 +3,15 @@
 ``run.report`` then holds ``objects``: for each how complete it is (:class:`core.services.completeness.Completeness`);
 ``vanished``: after a full run, what became of records that it has not come across; ``repaired``: after a
 reconciliation, how many records of each object it ``created``, ``updated`` and ``deleted`` because nothing had told of
-them before; and ``reread``: the objects that do not add up even so, and are read anew by a full run that follows.
+them before; ``unnamed``: the objects of which records are here without names that the vendor refused to tell; and
+``reread``: the objects that do not add up even so, or whose names are told again, and are read anew by a full run that
+follows.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -106,10 +108,16 @@ class _Finisher:
         with self._mainstem.engine.connect() as connection:
             found = compare(connection, self._source["id"], self._manifest, self._config, counted)
             before = last_report(connection, self._source["id"], "initial", "full")
+            unnamed = set(last_report(connection, self._source["id"]).get("unnamed", ()))
         report["objects"] = {key: each.as_json() for key, each in found.items()}
+        unnamed, told = _names(self._partitions, unnamed)
+        reread = told.intersection(self._config.objects).difference(self._run["scope"]["whole"])
         if self._run["kind"] == "reconciliation":
             report["repaired"] = _repaired(self._partitions)
-            report["reread"] = _to_reread(self._manifest, found, before)
+            reread = reread.union(_to_reread(self._manifest, found, before))
+        report |= {"unnamed": sorted(unnamed)} if unnamed else {}
+        if reread or self._run["kind"] == "reconciliation":
+            report["reread"] = sorted(reread)
         assert isinstance(self._account.http, CountingSession)
         return report, self._account.http.take_count()
 
@@ -149,6 +157,14 @@ def _repaired(partitions: Sequence[RowMapping]) -> dict[str, dict[str, int]]:
         for key, each in counts.items()
         if any(each.get(name) for name in ("created", "updated", "deleted"))
     }
+
+
+def _names(partitions: Sequence[RowMapping], before: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return the objects of which records lack names now, and those that lacked them ``before`` and are told again."""
+    counts = summed(row["counts"] for row in partitions)
+    unnamed = {key for key, each in counts.items() if each.get("unnamed")}
+    told = {key for key in before if counts.get(key, {}).get("named")} - unnamed
+    return unnamed.union(before) - told, told
 
 
 def _to_reread(manifest: Manifest, found: Mapping[str, Completeness], before: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ from core.services.mainstem import Mainstem
 from core.services.policies import horizon
 from core.services.recovery import needing_plugin, pause, wait_seconds
 from core.services.rosters import store_roster
-from core.services.sources import config_of, get_source, now_utc, renewed
+from core.services.sources import SOURCE, config_of, get_source, now_utc, renewed
 
 RUN, PARTITION = table_of(Run), table_of(PartitionRow)
 ATTEMPTS = 10
@@ -169,12 +169,22 @@ def _store(mainstem: Mainstem, run: RowMapping, token: UUID, found: _Found, now:
         )
         if mine.rowcount != 1:
             return False
-        store_schema(connection, run["source_id"], found.schema, found.config.objects, now)
+        back = store_schema(connection, run["source_id"], found.schema, found.config.objects, now)
+        _renew(connection, run["source_id"], back.difference(found.scope["whole"]), now)
         if found.roster is not None:
             store_roster(connection, run["source_id"], found.roster, found.config, now)
             invite_imported(mainstem, connection)
         _store_partitions(connection, run, found.partitions)
     return True
+
+
+def _renew(connection: Connection, source_id: int, objects: Collection[str], now: datetime) -> None:
+    """Let the run after this one read everything of ``objects``, which came in without some of their fields."""
+    if objects:
+        source = get_source(connection, source_id, lock=True)
+        asked = (now + timedelta(microseconds=1)).isoformat()
+        renew = {**source["renew"], **{key: asked for key in objects if key in source["since"]}}
+        connection.execute(SOURCE.update().where(SOURCE.c.id == source_id).values(renew=renew))
 
 
 def _store_partitions(connection: Connection, run: RowMapping, partitions: Sequence[Partition]) -> None:

@@ -33,6 +33,8 @@ class ObjectProgress:
         partitions: How many parts it was split into.
         done: How many of them are finished.
         error: Why a part failed or waits.
+        capped: How many relations were left out, since one object may not have more.
+        incomplete: How many records were taken without parts that were refused.
     """
 
     key: str
@@ -42,6 +44,8 @@ class ObjectProgress:
     partitions: int
     done: int
     error: str | None
+    capped: int = 0
+    incomplete: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,9 @@ class RunProgress:
     def summary(self) -> dict[str, Any]:
         """Return what ``sources sync --json`` prints."""
         told = {key: self.report[key] for key in ("vanished", "repaired", "reread") if key in self.report}
+        for name in ("capped", "incomplete"):
+            if found := {key: count for key, item in self.objects.items() if (count := getattr(item, name))}:
+                told[name] = found
         return {
             "run": self.run,
             "status": self.status,
@@ -180,6 +187,8 @@ def _by_object(manifest: Manifest, partitions: Iterable[RowMapping]) -> dict[str
             partitions=len(theirs),
             done=sum(row["state"] != "ready" for row in theirs),
             error=next((row["error"] for row in theirs if row["error"]), None),
+            capped=counts.get("capped", 0),
+            incomplete=counts.get("incomplete", 0),
         )
     return objects
 

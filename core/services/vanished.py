@@ -2,7 +2,8 @@
 
 A listing that was cut short must not cost anybody her records. So only objects are looked at of which every partition
 was read, nothing was refused and about as many records came as the vendor says there are; and each record that was not
-among them is asked for by its id before it counts as deleted.
+among them is asked for by its id before it counts as deleted. Where the vendor counts nothing, a listing that always
+holds all (:attr:`core.contract.types.ObjectSpec.exhaustive`) must have come to its end at the first attempt.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, exists, select
 
 from core.contract.errors import Reauthorise, SourceError
-from core.contract.types import Account, Page, Ref
+from core.contract.types import Account, ObjectSpec, Page, Ref
 from core.db.bulk import insert_missing, table_of
 from core.db.models import Link, Run, Seen
 from core.pipeline.apply import Counts, apply_page, summed
@@ -77,7 +78,7 @@ def find_vanished(
             continue
         # Of what has only its activities, the vendor also counts what is older than any that are wanted.
         expected = _expected(theirs, None if spec.kind == "activity" else counted.get(spec.key))
-        doubt = _doubt(theirs, counts.get(spec.key, {}), expected)
+        doubt = _doubt(spec, theirs, counts.get(spec.key, {}), expected)
         if doubt is None and not mainstem.host.implements(account.plugin, "fetch"):
             doubt = "single records cannot be asked for"
         if doubt is not None:
@@ -93,15 +94,21 @@ def _expected(partitions: Iterable[RowMapping], counted: int | None) -> int | No
     return counted if None in told else sum(told)
 
 
-def _doubt(partitions: Iterable[RowMapping], counts: Mapping[str, int], expected: int | None) -> str | None:
+def _doubt(
+    spec: ObjectSpec, partitions: Sequence[RowMapping], counts: Mapping[str, int], expected: int | None
+) -> str | None:
     """Return why what was not listed may be there all the same; None if it should not."""
     if any(row["state"] != "done" for row in partitions):
         return "not everything could be read"
     if counts.get("rejected"):
         return "some records were refused"
-    if expected is None:
-        return "the vendor does not say how many there are"
     read = counts.get("read", 0)
+    if expected is None:
+        if not spec.exhaustive:
+            return "the vendor does not say how many there are"
+        if any(row["restarts"] for row in partitions):
+            return "the listing broke off and was begun again"
+        return None if read else "nothing was listed"
     if abs(read - expected) > max(TOLERATED, expected * TOLERATED_SHARE):
         return f"{read:,} were read, but the vendor says that there are {expected:,}"
     return None

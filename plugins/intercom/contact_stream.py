@@ -14,7 +14,7 @@ from plugins.base.mapping import moment, remote_id, text
 from plugins.base.pages import dig
 from plugins.base.source import Stream
 from plugins.intercom.client import IntercomClient, after, listed, total_of
-from plugins.intercom.contacts import read_contacts
+from plugins.intercom.contacts import names_found, read_contacts
 from plugins.intercom.ranges import Range, divide, midnights
 
 SIZE = 150
@@ -65,6 +65,7 @@ class Contacts(Stream):
             rows, total = _without_held(account, rows), cursor["missing"]
         return Page(
             records=read_contacts(client, rows),
+            named=names_found(account, rows),
             next=following and {**cursor, "after": following},
             expected=total if "since" not in cursor and isinstance(total, int) else None,
         )

@@ -53,6 +53,17 @@ def _complete(client: IntercomClient, contact: dict[str, Any], relation: str) ->
     contact[relation] = {"data": found}
 
 
+def names_found(account: Account, rows: Sequence[JSON]) -> Mapping[str, bool]:
+    """Return whether the names that these contacts need could be looked up; empty when they need none."""
+    objects = [row for row in rows if isinstance(row, dict)]
+    found: list[bool] = []
+    if any(not tag.get("name") for row in objects for tag in _rows(row, "tags")):
+        found.append(lookups.tags(account) is not None)
+    if any(_rows(row, "opted_out_subscription_types") for row in objects):
+        found.append(lookups.subscriptions(account) is not None)
+    return {"contact": all(found)} if found else {}
+
+
 class ContactMapper:
     """Maps contacts of one page.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.contract.types import Account, Cursor, Page, Partition, Record, Ref, Refusal
 from plugins.base.mapping import map_each, own_id, remote_id
+from plugins.intercom import lookups
 from plugins.intercom.activities import ConversationMapper, is_closed, version
 from plugins.intercom.client import IntercomClient, after, following_page, listed
 from plugins.intercom.details import read_each
@@ -51,6 +52,7 @@ class Conversations(Windows):
             records=[*records, *(sketch for sketch in sketches if isinstance(sketch, Refusal))],
             next=following and {**cursor, "after": following},
             unchanged={self.object: len(held)} if held else {},
+            named={self.object: lookups.names(account).found} if records else {},
             deleted=deleted,
             expected=total if isinstance(total, int) else None,
         )

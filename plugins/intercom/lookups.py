@@ -34,10 +34,11 @@ def _ids(value: JSON) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names of teammates and teams by id; empty where the app may not read them."""
+    """Names of teammates and teams by id; ``found`` is false where the app may not read them."""
 
     teammates: Mapping[str, str] = field(default_factory=dict)
     teams: Mapping[str, str] = field(default_factory=dict)
+    found: bool = True
 
 
 def _names(account: Account) -> Names:
@@ -45,7 +46,7 @@ def _names(account: Account) -> Names:
         roster = read_roster(account)
     except Refused as error:
         account.log.warning("activities go without names of teammates: %s", error)
-        return Names()
+        return Names(found=False)
     return Names({user.remote_id: user.name for user in roster.users}, {t.remote_id: t.name for t in roster.teams})
 
 

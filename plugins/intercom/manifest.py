@@ -140,7 +140,13 @@ MANIFEST = Manifest(
     credentials=Credentials,
     objects=(
         ObjectSpec("contact", "Contacts", "person", required=True, description="Users and leads become people."),
-        ObjectSpec("company", "Companies", "organization", description="Companies become organizations."),
+        ObjectSpec(
+            "company",
+            "Companies",
+            "organization",
+            exhaustive=True,
+            description="Companies become organizations.",
+        ),
         ObjectSpec(
             "conversation", "Conversations", "activity", description="Every message and event becomes an activity."
         ),

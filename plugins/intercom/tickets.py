@@ -34,6 +34,7 @@ class Tickets(Windows):
         return Page(
             records=map_each(self.object, rows, TicketMapper(account)) if rows else [],
             next=following and {**cursor, "after": following},
+            named={self.object: lookups.names(account).found} if rows else {},
             expected=total if isinstance(total, int) else None,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.contract.hookspecs import hookimpl
@@ -13,7 +14,8 @@ from tests.services.vendor import Item, Vendor
 class AskedVendor(Vendor):
     """Attributes:
     there: The records that can be asked for by id; None for those that are listed.
-    told: What is said of how many there are, by object, where that differs from what is listed.
+    told: What is said of how many there are, by object, where that differs from what is listed; None for nothing.
+    named: What pages say of the names that their records needed.
     fetched: The refs of each question.
     during: Called before a question is answered.
     """
@@ -21,7 +23,8 @@ class AskedVendor(Vendor):
     def __init__(self, **changes: Any) -> None:
         super().__init__(past=True, **changes)
         self.there: Mapping[Ref, Item] | None = None
-        self.told: dict[str, int] = {}
+        self.told: dict[str, int | None] = {}
+        self.named: dict[str, bool] = {}
         self.fetched: list[Sequence[Ref]] = []
         self.during: Callable[[], object] = lambda: None
         self.counted = True
@@ -42,7 +45,7 @@ class AskedVendor(Vendor):
     @hookimpl
     def sync(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         if partition.key != "past":
-            return Vendor.sync(self, account, partition, cursor)
+            return replace(Vendor.sync(self, account, partition, cursor), named=self.named)
         self.calls.append((f"{partition.object}/past", cursor["page"]))
         records: list[Record | Refusal] = [
             item
@@ -69,4 +72,5 @@ class AskedVendor(Vendor):
         counted: dict[str, int] = {}
         for ref in self.listed():
             counted[ref.object] = counted.get(ref.object, 0) + 1
-        return {key: number for key, number in {**counted, **self.told}.items() if key in account.objects}
+        told = {**counted, **self.told}.items()
+        return {key: number for key, number in told if key in account.objects and number is not None}

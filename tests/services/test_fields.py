@@ -96,6 +96,18 @@ def test_one_that_is_gone_is_retired_and_comes_back(mainstem: Mainstem, source: 
     assert (plan["retired_at"], plan["first_seen_at"]) == (None, first)
 
 
+def test_after_a_time_without_its_fields_an_object_is_read_anew(mainstem: Mainstem, vendor: Vendor, source: int):
+    email, plan = FieldSpec("user", "email", "Email", feeds="email"), FieldSpec("user", "plan", "Plan", custom=True)
+    vendor.fields, vendor.data = [email, plan], {"user": [user(1)]}
+    run(mainstem, source)
+    for fields in ([email], [email, plan]):
+        vendor.fields = fields
+        run(mainstem, source)
+    run(mainstem, source)
+    run(mainstem, source)
+    assert [scope.since["user"] is None for scope in vendor.scopes] == [True, False, False, True, False]
+
+
 def test_the_same_key_of_two_objects_is_two_fields(mainstem: Mainstem, source: int):
     store(mainstem, source, NAME, FieldSpec("firm", "name", "Name"))
     store(mainstem, source, NAME, later=1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from core.contract.errors import Reauthorise, Refused, Retry
-from core.contract.types import Refusal
+from core.contract.errors import Reauthorise, Refused, Restart, Retry
+from core.contract.types import Ref, Refusal
 from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import DataSource, Link, Person, Run, Seen
@@ -21,12 +22,13 @@ from core.services.planning import plan
 from core.services.sources import SOURCE, now_utc
 from tests.services.asking import AskedVendor
 from tests.services.conftest import rows, run
-from tests.services.vendor import chat, firm, user
+from tests.services.vendor import chat, firm, manifest, user
 
 
 @pytest.fixture
 def vendor() -> AskedVendor:
-    vendor = AskedVendor()
+    objects = [replace(spec, exhaustive=spec.key == "firm") for spec in manifest().objects]
+    vendor = AskedVendor(objects=tuple(objects))
     vendor.data = {"user": [user(n) for n in range(1, 7)], "firm": [firm(1)], "chat": [chat(1)]}
     return vendor
 
@@ -124,6 +126,61 @@ def test_nor_does_one_that_is_shorter_than_the_vendor_says(mainstem: Mainstem, v
     vendor.told = {"user": 6}
     run(mainstem, source, full=True)
     assert gone(mainstem) == ["u2", "u3", "u4", "u5", "u6"]
+
+
+def uncounted(vendor: AskedVendor, *numbers: int) -> None:
+    """Let the vendor list these firms, and count none."""
+    vendor.counted, vendor.told = False, {"firm": None}
+    vendor.data["firm"] = [firm(number) for number in numbers]
+
+
+def test_an_exhaustive_listing_needs_no_count(mainstem: Mainstem, vendor: AskedVendor, source: int):
+    uncounted(vendor, 1, 2, 3)
+    run(mainstem, source)
+    uncounted(vendor, 1)
+    vendor.there = {Ref("firm", "f2"): firm(2)}
+    run(mainstem, source, full=True)
+    assert gone(mainstem, "firm") == ["f3"]
+    assert report(mainstem)["vanished"]["firm"] == {"checked": 2, "gone": 1}
+
+
+@pytest.mark.parametrize(
+    ("left", "error", "why"),
+    [
+        ((1,), Restart("the scroll is gone"), "the listing broke off and was begun again"),
+        ((1,), Refused("Acme is out of order"), "not everything could be read"),
+        ((), None, "nothing was listed"),
+    ],
+)
+def test_one_that_is_in_doubt_says_nothing(
+    mainstem: Mainstem, vendor: AskedVendor, source: int, left: Sequence[int], error: Exception | None, why: str
+):
+    uncounted(vendor, 1, 2, 3)
+    run(mainstem, source)
+    uncounted(vendor, *left)
+    vendor.errors["firm", 0] = [error] if error else []
+    run(mainstem, source, full=True)
+    assert (vendor.fetched, gone(mainstem, "firm")) == ([], [])
+    assert report(mainstem)["vanished"]["firm"] == {"why": why}
+
+
+def test_what_came_in_without_names_is_read_anew_once_they_are_told(
+    mainstem: Mainstem, vendor: AskedVendor, source: int
+):
+    vendor.named = {"user": False}
+    run(mainstem, source)
+    assert report(mainstem)["unnamed"] == ["user"]
+    # No record needed a name: that tells nothing.
+    vendor.named = {}
+    run(mainstem, source)
+    assert (report(mainstem)["unnamed"], queued(mainstem)) == (["user"], [])
+    vendor.named = {"user": True}
+    run(mainstem, source)
+    assert "unnamed" not in report(mainstem)
+    assert queued(mainstem) == [("full", {"objects": ["user"]})]
+    run(mainstem, source)
+    run(mainstem, source)
+    assert queued(mainstem) == []
 
 
 def test_many_are_asked_for_in_batches_and_who_dies_amid_them_goes_on(
