@@ -14,7 +14,6 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import (
-    ARRAY,
     JSON,
     Column,
     ColumnElement,
@@ -272,12 +271,13 @@ def _rows_of_ids(
     dialect: str, columns: tuple[Any, ...], key: ColumnElement[Any], lock: Literal["update", "share"] | None
 ) -> Select[Any]:
     """Return a select by ids that arrive as one parameter: its text is the same for any number of them."""
-    ids = bindparam("ids", type_=Text)
     among: ColumnElement[bool]
     if dialect == "sqlite":
-        among = key.in_(select(func.json_each(ids).table_valued("value").c.value))
+        ids = func.json_each(bindparam("ids", type_=Text)).table_valued("value")
+        among = key.in_(select(ids.c.value))
     else:
-        among = key == func.any(cast(ids, ARRAY(Uuid)))
+        # As text it would be no constant to the planner, who then compares each row with one id after the other.
+        among = key == func.any(text("CAST(:ids AS UUID[])"))
     return _locked(select(*columns).where(among), key, lock)
 
 
