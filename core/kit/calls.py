@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from core.contract.errors import Refused
+from core.contract.types import Ref
 from core.kit.world import Step, World, name, stored
 
 if TYPE_CHECKING:
@@ -20,26 +23,31 @@ class Call:
         label: For messages.
         make: Makes it, with a plugin and a session that are fresh.
         world: Returns the world in which it can be made again: a scroll needs a sandbox that has none open.
+        is_page: It is ``sync``.
         requests: How many requests it sends.
     """
 
     label: str
     make: Callable[[World], Any]
     world: Callable[[], World]
+    is_page: bool = False
     requests: int = 0
 
 
 def calls_of(trial: Trial) -> list[Call]:
     """Return the hooks that ask the vendor, among them the first two pages of each object; see :attr:`Trial.calls`."""
-    found = [
-        Call("field_schema", lambda world: world.source().field_schema(account=world.account), lambda: trial.usual),
-        Call("plan_sync", lambda world: world.plan(), lambda: trial.usual),
-    ]
+    makes: dict[str, Callable[[World], Any]] = {
+        "field_schema": lambda world: world.source().field_schema(account=world.account),
+        "plan_sync": lambda world: world.plan(),
+        "count": lambda world: world.source().count(account=world.account),
+        "fetch": lambda world: world.source().fetch(account=world.account, refs=refs),
+    }
     if trial.manifest.teams:
-        team = Call("import_team", lambda world: world.source().import_team(account=world.account), lambda: trial.usual)
-        found.append(team)
+        makes["import_team"] = lambda world: world.source().import_team(account=world.account)
+    refs = list({record.object: Ref(record.object, record.remote_id) for record in trial.reading.records}.values())
+    found = [Call(label, make, lambda: trial.usual) for label, make in makes.items()]
     found += [
-        Call(_label(step), _page(step), trial.world if step.partition.unbroken else lambda: trial.usual)
+        Call(_label(step), _page(step), trial.world if step.partition.unbroken else lambda: trial.usual, True)
         for step in _first_steps(trial)
     ]
     return [call for given in found if (call := _measured(given)).requests]
@@ -66,5 +74,7 @@ def _measured(call: Call) -> Call:
     world = call.world()
     world.connected  # noqa: B018 (connects)
     before = len(world.wire.sent)
-    call.make(world)
+    # Not every vendor lets single objects be read.
+    with suppress(Refused):
+        call.make(world)
     return replace(call, requests=len(world.wire.sent) - before)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urljoin
 
 import requests
 
+from core.contract.example import Held
 from core.contract.hookspecs import SourceSpecs
 from core.contract.types import (
     JSON,
@@ -104,6 +105,7 @@ class World:
         )
         self.environment: Mapping[str, str] = self.draft.environment
         self._connected: Connected | None = None
+        self._held = Held({})
 
     def source(self) -> SourceSpecs:
         """Return a fresh copy of the plugin: nothing that another one kept is in it."""
@@ -121,8 +123,13 @@ class World:
             Broken: Nothing.
         """
         if self._connected is None:
-            self._connected = self.connect()
+            self.hold(self.connect())
+        assert self._connected is not None
         return self._connected
+
+    def hold(self, connected: Connected) -> None:
+        """Let :attr:`account` be the one that was opened."""
+        self._connected, self._held = connected, Held(connected.secrets)
 
     @property
     def account(self) -> Account:
@@ -134,7 +141,8 @@ class World:
             http=mount(requests.Session(), self.wire),
             remote_id=connected.remote_id,
             settings=json.loads(json.dumps(connected.settings)),
-            secrets=connected.secrets,
+            secrets=self._held,
+            renew=self._held.renew,
         )
 
     def connect(self) -> Connected:

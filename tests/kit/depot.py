@@ -41,19 +41,23 @@ from core.contract.types import (
 )
 from plugins.base.client import ApiClient, Declined, NotFound
 from plugins.base.mapping import map_each, moment
-from plugins.base.oauth import OAuth2
+from plugins.base.oauth import OAuth2, tokens
 from plugins.base.pages import next_cursor, next_page
+from plugins.base.sandbox import TokenOffice
 from plugins.base.source import DataSource, Stream
 from plugins.base.webhooks import check_signature
 
 SIZE = 6
 TOKEN = "depot-token-1"
 SECRET = "depot-signing-secret"
-BORN = 1_700_000_000
+BORN, DAY = 1_700_000_000, 86_400
+
+
+PATHS = {"person": "people", "firm": "firms", "visit": "visits"}
 
 
 class Sandbox:
-    """The vendor: people in pages by cursor, firms in pages by number."""
+    """The vendor: people in pages by cursor, firms in pages by number, visits at once."""
 
     searches = frozenset({"/oauth/token"})
 
@@ -72,6 +76,16 @@ class Sandbox:
             for number in range(options.people)
         }
         self.firms = [{"id": f"f{number}", "name": f"Firm {number}", "changed_at": BORN} for number in range(4)]
+        self.visits = [
+            {
+                "id": f"v{number}",
+                "person": f"p{number}",
+                "created_at": BORN + number * DAY,
+                "changed_at": BORN + number * DAY + 3600,
+            }
+            for number in range(min(options.people, 6))
+        ]
+        self.office = TokenOffice(SECRET, options.token_seconds)
         self.calls: list[dict[str, Any]] = []
         self.app = self._build()
 
@@ -102,16 +116,17 @@ class Sandbox:
 
         @app.before_request
         def check() -> Any:
-            if not request.path.startswith("/oauth") and request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            given = request.headers.get("Authorization")
+            if not request.path.startswith("/oauth") and given != f"Bearer {TOKEN}" and not self.office.accepts(given):
                 abort(401)
 
         @app.get("/oauth")
         def consent() -> Any:
-            return redirect(f"{request.args['redirect_uri']}?code=good&state={request.args['state']}")
+            return redirect(self.office.consent(request.args))
 
         @app.post("/oauth/token")
         def token() -> Any:
-            return {"access_token": TOKEN} if request.form.get("code") == "good" else ({}, 400)
+            return self.office.token(request.form)
 
         @app.get("/me")
         def me() -> Any:
@@ -123,10 +138,15 @@ class Sandbox:
 
         @app.get("/people")
         def people() -> Any:
-            rows = sorted(self.people.values(), key=lambda row: (row["changed_at"], int(row["id"][1:])))
-            rows = [row for row in rows if row["changed_at"] >= int(request.args.get("since", 0))]
-            rows = [row for row in rows if row["changed_at"] > int(request.args.get("changed_after", 0))]
-            rows = [row for row in rows if row["created_at"] >= int(request.args.get("created_since", 0))]
+            asked = request.args
+            since, after = int(asked.get("since", 0)), int(asked.get("changed_after", 0))
+            created = int(asked.get("created_since", 0))
+            rows = [
+                row
+                for row in self.people.values()
+                if row["changed_at"] >= since and row["changed_at"] > after and row["created_at"] >= created
+            ]
+            rows.sort(key=lambda row: (row["changed_at"], int(row["id"][1:])))
             start = int(request.args.get("offset", 0))
             try:
                 start = start or int(urlsafe_b64decode(request.args.get("after", "MA==")))
@@ -149,6 +169,16 @@ class Sandbox:
             page = int(request.args.get("page", 1))
             return {"firms": self.firms[2 * page - 2 : 2 * page], "pages": 2}
 
+        @app.get("/visits")
+        def visits() -> Any:
+            since, before = int(request.args.get("since", 0)), int(request.args.get("before", 2 * BORN))
+            rows = [row for row in self.visits if row["changed_at"] >= since and row["created_at"] < before]
+            return {"visits": rows, "total": len(rows)}
+
+        @app.get("/<any(firms, visits):kind>/<key>")
+        def other(kind: str, key: str) -> Any:
+            return next((row for row in getattr(self, kind) if row["id"] == key), None) or abort(404)
+
         return app
 
 
@@ -156,12 +186,16 @@ class Credentials(Schema):
     token = fields.String(metadata={"label": "Token", "help": "Under Settings, API.", "secret": True})
 
 
+def consent_of(account: Account) -> OAuth2:
+    url = account.environment["DEPOT_URL"]
+    return OAuth2("The depot", f"{url}/oauth", f"{url}/oauth/token", "depot-app", SECRET)
+
+
 class Client(ApiClient):
     vendor = "The depot"
 
-    def __init__(self, account: Account, token: str | None = None) -> None:
-        bearer = token or account.secrets["token"]
-        super().__init__(account, account.environment["DEPOT_URL"], {"Authorization": f"Bearer {bearer}"})
+    def __init__(self, account: Account, secrets: Mapping[str, str] | None = None) -> None:
+        super().__init__(account, account.environment["DEPOT_URL"], oauth=consent_of(account), secrets=secrets)
 
 
 class People(Stream):
@@ -177,7 +211,11 @@ class People(Stream):
             if error.status == 410:
                 raise Restart("The depot has forgotten where we were") from None
             raise
-        return Page(map_each("person", body["people"], self.map), next=self.following(cursor, body))
+        records = map_each("person", body["people"], self.map)
+        return Page(records, next=self.following(cursor, body), expected=body["total"])
+
+    def count(self, account: Account) -> int | None:
+        return int(Client(account).get("/people")["total"])
 
     def query(self, cursor: Cursor) -> dict[str, str | int]:
         return dict(cursor)
@@ -209,13 +247,34 @@ class Firms(Stream):
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         page = cursor.get("page", 1)
         body = Client(account).get("/firms", {"page": page})
-        records = map_each(
-            "firm",
-            body["firms"],
-            lambda p: Record("firm", p["id"], moment(p["changed_at"]), values={"name": p["name"]}),
-        )
         following = next_page(page, body["pages"])
-        return Page(records, next={"page": following} if following else None)
+        return Page(map_each("firm", body["firms"], self.map), next={"page": following} if following else None)
+
+    def map(self, payload: Any) -> Record:
+        return Record("firm", payload["id"], moment(payload["changed_at"]), values={"name": payload["name"]})
+
+
+class Visits(Stream):
+    object = "visit"
+
+    def plan(self, account: Account, since: datetime | None, horizon: datetime | None) -> Sequence[Partition]:
+        moments = [int(moment.timestamp()) for moment in (since, horizon) if moment]
+        return [Partition("visit", start={"since": max(moments, default=0)})]
+
+    def plan_past(self, account: Account, horizon: datetime | None, until: datetime) -> Sequence[Partition]:
+        since = int(horizon.timestamp()) if horizon else 0
+        return [Partition("visit", "past", {"since": since, "before": int(until.timestamp())})]
+
+    def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
+        body = Client(account).get("/visits", cursor)
+        return Page(map_each("visit", body["visits"], self.map), expected=body["total"])
+
+    def map(self, payload: Any) -> Record:
+        created = moment(payload["created_at"])
+        assert created is not None
+        person = Ref("person", payload["person"])
+        visited = Activity("visited", payload["id"], created, (person,), None, {"room": "hall"})
+        return Record("visit", payload["id"], moment(payload["changed_at"]), created, activities=(visited,))
 
 
 class Depot(DataSource):
@@ -233,8 +292,12 @@ class Depot(DataSource):
         objects=(
             ObjectSpec("person", "People", "person", description="People."),
             ObjectSpec("firm", "Firms", "organization", description="Firms."),
+            ObjectSpec("visit", "Visits", "activity", description="Visits."),
         ),
-        activities=(ActivitySpec("met", "Met", "person", attributes={"place": "text"}),),
+        activities=(
+            ActivitySpec("met", "Met", "person", attributes={"place": "text"}),
+            ActivitySpec("visited", "Visited", "visit", attributes={"room": "text"}),
+        ),
         environment=(
             EnvVar("DEPOT_URL", "Where the depot is.", kind="url"),
             EnvVar("DEPOT_SECRET", "Signs webhooks.", secret=True),
@@ -243,32 +306,43 @@ class Depot(DataSource):
         webhooks=True,
         teams=True,
         deletes=True,
+        past=True,
     )
-    streams = (People(), Firms())
+    streams = (People(), Firms(), Visits())
 
     def connect(self, account: Account, answers: Mapping[str, str]) -> Connected | Redirect | Rejected:
+        if answers and answers == account.secrets:
+            return self.prove(account, None)
         token = answers.get("token")
-        if not token:
-            outcome = self.consent(account, answers)
-            if not isinstance(outcome, str):
-                return outcome
-            token = outcome
-        return self.prove(account, token)
+        if token:
+            return self.prove(account, {"access_token": token})
+        outcome = self.consent(account, answers)
+        return outcome if isinstance(outcome, Redirect | Rejected) else self.prove(account, outcome)
 
-    def consent(self, account: Account, answers: Mapping[str, str]) -> str | Redirect | Rejected:
-        url = account.environment["DEPOT_URL"]
-        consent = OAuth2("The depot", f"{url}/oauth", f"{url}/oauth/token", "depot-app", SECRET)
+    def consent(self, account: Account, answers: Mapping[str, str]) -> Mapping[str, str] | Redirect | Rejected:
         if not answers:
-            return consent.redirect(account)
-        outcome = consent.exchange(account, answers)
-        return outcome if isinstance(outcome, Rejected) else str(outcome["access_token"])
+            return consent_of(account).redirect(account)
+        outcome = consent_of(account).exchange(account, answers)
+        return outcome if isinstance(outcome, Rejected) else tokens(outcome)
 
-    def prove(self, account: Account, token: str) -> Connected | Rejected:
+    def prove(self, account: Account, secrets: Mapping[str, str] | None) -> Connected | Rejected:
         try:
-            me = Client(account, token).get("/me")
+            me = Client(account, secrets).get("/me")
         except Reauthorise:
             return Rejected({"token": "The depot refused it: copy it again"})
-        return Connected(me["id"], me["name"], settings={"zone": "UTC"}, secrets={"token": token})
+        return Connected(me["id"], me["name"], settings={"zone": "UTC"}, secrets=secrets or dict(account.secrets))
+
+    def fetch(self, account: Account, refs: Sequence[Ref]) -> Page:
+        streams = {stream.object: stream for stream in self.streams if stream.object in account.objects}
+        client, records, deleted = Client(account), [], []
+        for ref in dict.fromkeys(refs):
+            try:
+                payload = client.get(f"/{PATHS[ref.object]}/{ref.remote_id}")
+            except NotFound:
+                deleted.append(ref)
+            else:
+                records += map_each(ref.object, [payload], streams[ref.object].map)  # type: ignore[attr-defined]
+        return Page(records, deleted=deleted)
 
     def field_schema(self, account: Account) -> Sequence[FieldSpec]:
         return [

@@ -13,6 +13,7 @@ from typing import Any
 from marshmallow import Schema
 
 from core.contract.errors import Reauthorise, Refused, Retry
+from core.contract.example import Held
 from core.contract.types import (
     Account,
     ActivitySpec,
@@ -26,6 +27,7 @@ from core.contract.types import (
     Partition,
     Record,
     Redirect,
+    Ref,
     Rejected,
     RetentionRule,
     Roster,
@@ -34,7 +36,7 @@ from core.contract.types import (
     WebhookRequest,
 )
 from plugins.base.client import Unavailable
-from tests.kit.depot import NOW, Client, Depot, Firms, People
+from tests.kit.depot import NOW, SIZE, Client, Depot, Firms, People, Visits
 
 SABOTAGED: dict[str, Callable[[], object]] = {}
 """By the key of the rule that it breaks, what makes the plugin."""
@@ -55,7 +57,9 @@ def breaks(rule: str) -> Callable[[type], type]:
 
 def reading(rule: str, stream: type[People]) -> None:
     """List a plugin that reads people by another stream."""
-    SABOTAGED[rule] = type(stream.__name__, (Depot,), {"streams": (stream(), Firms()), "__module__": Depot.__module__})
+    SABOTAGED[rule] = type(
+        stream.__name__, (Depot,), {"streams": (stream(), Firms(), Visits()), "__module__": Depot.__module__}
+    )
 
 
 def people(rule: str) -> Callable[[type[People]], type[People]]:
@@ -90,16 +94,16 @@ SABOTAGED["quiet_import"] = _noisy
 
 @breaks("connects")
 class DateInSettings(Depot):
-    def prove(self, account: Account, token: str) -> Connected | Rejected:
-        found = super().prove(account, token)
+    def prove(self, account: Account, secrets: Mapping[str, str] | None) -> Connected | Rejected:
+        found = super().prove(account, secrets)
         return replace(found, settings={"at": datetime.now(UTC)}) if isinstance(found, Connected) else found
 
 
 @breaks("rejects")
 class TakesAnyToken(Depot):
-    def prove(self, account: Account, token: str) -> Connected | Rejected:
-        found = super().prove(account, token)
-        return found if isinstance(found, Connected) else Connected("depot-1", "Depot", secrets={"token": token})
+    def prove(self, account: Account, secrets: Mapping[str, str] | None) -> Connected | Rejected:
+        found = super().prove(account, secrets)
+        return found if isinstance(found, Connected) else Connected("depot-1", "Depot", secrets=secrets or {})
 
 
 @breaks("same_account")
@@ -112,6 +116,19 @@ class FreshId(Depot):
         if first or not isinstance(found, Connected) or "token" not in answers:
             return found
         return replace(found, remote_id=uuid.uuid4().hex)
+
+
+@breaks("reconnects")
+class ForgetsItself(Depot):
+    def connect(self, account: Account, answers: Mapping[str, str]) -> Connected | Redirect | Rejected:
+        return super().connect(replace(account, secrets={}), answers)
+
+
+@breaks("renews")
+class RenewsForItself(Depot):
+    def sync(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
+        held = Held(account.secrets)
+        return super().sync(replace(account, secrets=held, renew=held.renew), partition, cursor)
 
 
 @breaks("consents")
@@ -132,7 +149,7 @@ class TwoAlike(Depot):
 @breaks("selection")
 class ReadsAll(Depot):
     def plan_sync(self, account: Account, scope: Scope) -> Sequence[Partition]:
-        return super().plan_sync(replace(account, objects={"person": None, "firm": None}), scope)
+        return super().plan_sync(replace(account, objects={"person": None, "firm": None, "visit": None}), scope)
 
 
 @breaks("fields_declared")
@@ -242,14 +259,14 @@ class TimeOfReading(People):
 
 @breaks("order_free")
 class LooksBack(Depot):
-    """What a person's record says depends on whether firms were read just before."""
+    """What a person's record says depends on whether something else was read just before."""
 
     last: str = ""
 
     def sync(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         page = super().sync(account, partition, cursor)
         before, LooksBack.last = LooksBack.last, partition.object
-        if before != "firm" or partition.object != "person" or "after" not in cursor:
+        if before in ("", "person") or partition.object != "person" or "after" not in cursor:
             return page
         return replace(page, records=[replace(item, fields={"seats": 0}) for item in records_of(page)])
 
@@ -277,6 +294,40 @@ class AfterTheSecond(People):
 class CreatedSince(People):
     def query(self, cursor: Cursor) -> dict[str, str | int]:
         return {"created_since" if key == "since" else key: value for key, value in cursor.items()}
+
+
+# Asking
+
+
+@breaks("fetched")
+class ForgetsTheGone(Depot):
+    def fetch(self, account: Account, refs: Sequence[Ref]) -> Page:
+        return replace(super().fetch(account, refs), deleted=())
+
+
+@breaks("counted")
+class CountsAPage(Depot):
+    def count(self, account: Account) -> Mapping[str, int]:
+        return {**super().count(account), "person": SIZE}
+
+
+@people("expected")
+class ExpectsAPage(People):
+    def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
+        page = super().read(account, partition, cursor)
+        return replace(page, expected=len(page.records))
+
+
+class NewVisits(Visits):
+    """Takes the end of what is missing for its beginning."""
+
+    def plan_past(self, account: Account, horizon: datetime | None, until: datetime) -> Sequence[Partition]:
+        return super().plan_past(account, until, until)
+
+
+@breaks("longer_past")
+class ReadsNews(Depot):
+    streams = (People(), Firms(), NewVisits())
 
 
 # Failing
@@ -353,7 +404,7 @@ class MarksAsSeen(People):
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         page = super().read(account, partition, cursor)
         account.limiter.acquire()
-        headers = {"Authorization": f"Bearer {account.secrets['token']}"}
+        headers = {"Authorization": f"Bearer {account.secrets['access_token']}"}
         url = f"{account.environment['DEPOT_URL']}/people/p1/seen"
         try:
             response = account.http.put(url, headers=headers, timeout=5)
@@ -369,7 +420,7 @@ class MarksAsSeen(People):
 @people("secretive")
 class Talkative(People):
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
-        logging.getLogger("depot").debug("asking with %s", account.secrets["token"])
+        logging.getLogger("depot").debug("asking with %s", account.secrets["access_token"])
         return super().read(account, partition, cursor)
 
 

@@ -4,5 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 
-for _topic in ("connecting", "declaring", "reading", "storing", "failing", "keeping", "calling", "presenting"):
+for _topic in (
+    "connecting",
+    "declaring",
+    "reading",
+    "storing",
+    "asking",
+    "failing",
+    "keeping",
+    "calling",
+    "presenting",
+):
     import_module(f"{__name__}.{_topic}")

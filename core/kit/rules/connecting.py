@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from core.contract.errors import Reauthorise, Refused, SourceError
 from core.contract.types import Connected, Rejected
 from core.host import Host
 from core.kit.rule import Broken, NotApplicable, rule
@@ -135,3 +136,45 @@ def consents(trial: Trial) -> None:
         found = outcome(trial.usual.consent, change=lambda _, query=query: query)
         if not isinstance(found, Rejected) or not found.errors:
             raise Broken(f"connect must answer the callback {query} with Rejected, not {found!r}")
+
+
+@rule("good", breaks="`connect` looks in the stored secrets for the fields of the form.", after=("connects",))
+def reconnects(trial: Trial) -> None:
+    """The secrets that were stored connect again, without new credentials.
+
+    An admin who connects a data source again, after a pause or when the vendor is back, has no token at hand.
+    """
+    account = trial.usual.account
+    if not account.secrets:
+        raise NotApplicable("it has no secrets")
+    found = outcome(trial.usual.source().connect, account=account, answers=dict(account.secrets))
+    if not isinstance(found, Connected) or found.remote_id != account.remote_id:
+        raise Broken(f"connect answered the account's own secrets with {found!r}")
+
+
+@rule(
+    "needed", breaks="The plugin uses its refresh token by itself, and keeps the answer.", after=("consents", "reads")
+)
+def renews(trial: Trial) -> None:
+    """A token that expired is renewed by `Account.renew`, and the work goes on.
+
+    Vendors take a refresh token once. What replaces it must be stored before it is used, and by one worker alone:
+    otherwise the account is lost at the next crash, or when two workers read.
+    """
+    if trial.manifest.auth == "token":
+        raise NotApplicable("credentials are typed in")
+    world = trial.world(token_seconds=3_600)
+    world.hold(world.consent())
+    for call in trial.calls:
+        # What is not a page may be done without.
+        if not call.is_page or call.world() is not trial.usual:
+            continue
+        before, struck = dict(world.account.secrets), world.wire.struck
+        with world.wire.breaking("401", times=1):
+            found = outcome(call.make, world=world)
+        if isinstance(found, Reauthorise | Refused):
+            raise NotApplicable("a token that was refused asks for a new consent")
+        if isinstance(found, SourceError):
+            raise Broken(f"{call.label}: a token has expired, and the plugin raises {type(found).__name__}")
+        if world.wire.struck > struck and world.account.secrets == before:
+            raise Broken(f"{call.label}: a token has expired, the plugin goes on, and Account.renew was not called")
