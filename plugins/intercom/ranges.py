@@ -40,7 +40,7 @@ def divide(whole: Range, first: int, last: int, most: int, count: Counter, borde
     Args:
         whole: What to cut.
         first: Where the range begins to hold something, for one that has no beginning.
-        last: Where it ends to, for one that has no end.
+        last: The last moment at which it holds something, for one that has no end.
         most: What a part should hold at most.
         count: Called with several ranges at once; their ``count`` is not looked at.
         border: Where cuts may be.
@@ -58,7 +58,7 @@ def divide(whole: Range, first: int, last: int, most: int, count: Counter, borde
 def _middle(part: Range, first: int, last: int, border: Border) -> int | None:
     """Return where to cut a range, or None if it lies between two borders."""
     start = first if part.start is None else part.start
-    end = last if part.end is None else part.end
+    end = last + 1 if part.end is None else part.end
     middle = border((start + end) // 2)
     return middle if start < middle < end else None
 

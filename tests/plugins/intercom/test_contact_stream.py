@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.contract.types import Scope
@@ -114,6 +114,7 @@ CHANGES = [1_774_746_000, 1_792_890_000, 1_541_300_400, 1_550_368_800, 1_325_239
         max_size=60,
     ),
 )
+@example("UTC", False, 1, [1774742399, 1774742400])  # the last one at the first second of a day
 def test_whatever_the_creation_dates_each_contact_is_in_exactly_one_range(zone, by_day, most, moments):
     parser = search.Parser(fields.CONTACTS, ZoneInfo(zone), by_day)
 
