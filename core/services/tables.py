@@ -8,7 +8,7 @@ from datetime import UTC, tzinfo
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, Float, Select, cast, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Float, Select, String, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.contract.fields import Entity
@@ -231,7 +231,7 @@ def _order(kind: Entity, sort: Sort, count: int) -> paging.Order:
     model = MODELS[kind]
     keys = _sort_keys(model, sort.column)
     if count <= paging.COUNT_LIMIT:
-        keys = tuple(func.lower(key) if key.type.python_type is str else key for key in keys)
+        keys = tuple(func.lower(key, type_=String()) if key.type.python_type is str else key for key in keys)
     nullable = not sort.column.stored or bool(getattr(model, sort.column.key).nullable)
     return paging.Order(keys, model.id, sort.descending, nullable)
 
@@ -244,4 +244,4 @@ def _sort_keys(model: type[Person] | type[Organization], column: Column) -> tupl
     value = value_in(model.fields, column.key, column.type)  # type: ignore[arg-type]
     if column.type in ("integer", "decimal"):
         return (cast(value, Float),)
-    return (value,) if column.type == "boolean" else (func.substr(value, 1, SORTED_TEXT),)
+    return (value,) if column.type == "boolean" else (func.substr(value, 1, SORTED_TEXT, type_=String()),)
