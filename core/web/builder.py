@@ -289,8 +289,15 @@ def _part(node: Mapping[str, Any]) -> Part:
         times, count = next(iter(node.get("times", {}).items()), ("", ""))
         when = node.get("when", {})
         where = _as_group(node[WHERE]) if WHERE in node else Group(of=[])
-        return Activity(node["activity"], node["op"], times, str(count), when.get("op", ""), _texts(when), where)
-    return Condition(node.get("field", ""), node.get("op", ""), _texts(node))
+        return Activity(
+            _text(node, "activity"), _text(node, "op"), times, str(count), _text(when, "op"), _texts(when), where
+        )
+    return Condition(_text(node, "field"), _text(node, "op"), _texts(node))
+
+
+def _text(node: Mapping[str, Any], key: str) -> str:
+    # In an address, where anything can stand, it may be no text.
+    return str(node.get(key, ""))
 
 
 def _texts(node: Mapping[str, Any]) -> list[str]:

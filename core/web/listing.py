@@ -216,8 +216,6 @@ def _filter(text: str | None, catalogue: Catalogue) -> tuple[Filter | None, buil
     try:
         tree = json.loads(text)
         root = builder.from_tree(tree)
-        # Only what the builder could send back can it show.
-        builder.tree(root, catalogue)
         return _checked(tree, root, catalogue)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None, builder.Group(), {"filter": "The address holds no filter that can be read"}
