@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-MAKEFLAGS += --no-print-directory
+# Two at a time: what PyPI gives comes in while Debian's package does.
+MAKEFLAGS += --no-print-directory -j2
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage soak lint bench docs chromium
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf 'make %-6s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf 'make %-8s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.installed ## try it: sandbox, sync, worker and web admin on this machine (ARGS=--once: stop after the first sync)
 	@$(BIN)/mainstem demo $(ARGS)
@@ -62,10 +63,12 @@ $(VENV)/.installed-test: setup.py pyproject.toml | $(VENV)/.made
 	@$(call install,.[test])
 	@touch $(VENV)/.installed $@
 
-APT_CHROMIUM := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium
+# The shell of it that knows no windows is half the size, and takes less of the processor.
+HEADLESS := chromium-headless-shell
+APT_CHROMIUM := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(HEADLESS)
 
 chromium:
-	@if command -v "$${CHROMIUM:-chromium}" google-chrome >/dev/null; then :; \
+	@if { command -v "$${CHROMIUM:-$(HEADLESS)}" || command -v chromium || command -v google-chrome; } >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ]; then echo "Installing Chromium"; { $(APT_CHROMIUM); } >/dev/null; \
 	elif sudo -n true 2>/dev/null; then echo "Installing Chromium"; sudo sh -c '$(APT_CHROMIUM)' >/dev/null; \
-	else echo "The browser tests need Chromium: as root, apt-get install -y --no-install-recommends chromium; or set CHROMIUM to a program" >&2; exit 1; fi
+	else echo "The browser tests need Chromium: as root, apt-get install -y --no-install-recommends $(HEADLESS); or set CHROMIUM to a program" >&2; exit 1; fi

@@ -21,6 +21,7 @@ from tests.support.network import only_this_machine
 from tests.support.postgres import PostgresServer
 from tests.support.writes import noting
 
+CHROMIUMS = ("chromium-headless-shell", "chromium", "google-chrome")
 SANDBOX_TESTS = Path(__file__).parent / "plugins" / "intercom" / "sandbox"
 
 # A shared, slow machine is no reason for a failure.
@@ -130,9 +131,9 @@ def base_url() -> str | None:
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """Start the Chromium of this machine, without its own calls home."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if not program:
-        pytest.fail("no Chromium: apt-get install -y --no-install-recommends chromium, or set CHROMIUM to its path")
+        pytest.fail("no Chromium: apt-get install -y --no-install-recommends chromium-headless-shell, or set CHROMIUM to its path")
     arguments = [
         "--disable-background-networking",
         "--disable-component-update",
