@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from itertools import product
 from pathlib import Path
+from venv import EnvBuilder
 
 import pytest
 
@@ -45,17 +47,35 @@ def test_what_is_written_keeps_every_rule(choices, tmp_path):
     assert tier == "excellent"
 
 
-def test_an_installed_package_runs_beside_mainstem(tmp_path):
-    folder, site = tmp_path / "package", tmp_path / "site"
+def test_the_wheel_runs_beside_mainstem_in_a_clean_environment(tmp_path):
+    """In a virtual environment of its own, whose only other packages are Mainstem and what that needs."""
+    folder, clean = tmp_path / "package", tmp_path / "clean"
     write(folder, Choices("third_vendor", "oauth", "link", OBJECTS, webhooks=True))
-    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
-    run("-m", "pip", "install", *offline, "--target", str(site), str(folder), path=site)
-    assert "passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", path=site, cwd=folder)
-    report = json.loads(run("-m", "core.cli", "plugins", "check", "third_vendor", "--json", path=site))
+    offline = ("--no-deps", "--no-index", "--disable-pip-version-check", "--quiet")
+    run(
+        "-m", "pip", "wheel", *offline, "--no-build-isolation", "--wheel-dir", str(tmp_path), str(folder), path=tmp_path
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    EnvBuilder(with_pip=False).create(clean)
+    python = str(clean / "bin" / "python")
+    (site,) = clean.glob("lib/python*/site-packages")
+    # Mainstem's own dependencies need not be fetched again.
+    (site / "mainstem.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n{ROOT}\n")
+    run("-m", "pip", "--python", python, "install", *offline, str(wheel), path=tmp_path)
+
+    def inside(*arguments: str, cwd: Path = tmp_path) -> str:
+        env = {"PATH": os.environ["PATH"], "MAINSTEM_INSTANCE": str(tmp_path / "instance")}
+        done = subprocess.run([python, *arguments], env=env, cwd=cwd, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "passed" in inside("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder)
+    report = json.loads(inside("-m", "core.cli", "plugins", "check", "third_vendor", "--json"))
     assert (report["plugin"], report["version"], report["tier"]) == ("third_vendor", "0.1.0", "excellent")
-    listed = json.loads(run("-m", "core.cli", "plugins", "--json", path=site))
+    listed = json.loads(inside("-m", "core.cli", "plugins", "--json"))
     (found,) = [plugin for plugin in listed if plugin["name"] == "third_vendor"]
-    assert (found["state"], found["tier"]) == ("loaded", "excellent")
+    assert (found["state"], found["tier"], found["distribution"]) == ("loaded", "excellent", "mainstem-third-vendor")
+    assert inside("-c", "import mainstem_third_vendor as m; print(m.__file__)").startswith(str(site))
 
 
 def test_every_combination_is_python_without_faults(tmp_path):
