@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,12 @@ import click
 from core.cli.output import Group, open_unmigrated, show, table, tell, wants_json
 
 if TYPE_CHECKING:
+    from core.kit.scaffold import Choices
     from core.kit.trial import Result
 
 OBJECTS = ("people", "organizations", "conversations", "articles")
+AUTHS = ("token", "oauth")
+PAGINATIONS = ("cursor", "page", "link", "offset")
 MARKS = {"kept": "✓", "broken": "✗", "exempt": "–", "not applicable": "·", "blocked": "…"}
 
 
@@ -88,28 +92,61 @@ def check(ctx: click.Context, name: str, exempt: Sequence[str], people: int | No
 @command.command("new")
 @click.argument("name")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder to make; by default mainstem-NAME.")
-@click.option("--auth", type=click.Choice(["token", "oauth"]), default="token", show_default=True)
-@click.option(
-    "--pagination", type=click.Choice(["cursor", "page", "link", "offset"]), default="cursor", show_default=True
-)
-@click.option("--objects", default="people", show_default=True, help=f"Comma-separated: {', '.join(OBJECTS)}.")
-@click.option("--webhooks/--no-webhooks", default=False, show_default=True)
-def new(name: str, folder: Path | None, auth: str, pagination: str, objects: str, webhooks: bool) -> None:
+@click.option("--auth", type=click.Choice(AUTHS), help="How an account is connected; by default token.")
+@click.option("--pagination", type=click.Choice(PAGINATIONS), help="How listings go on; by default cursor.")
+@click.option("--objects", help=f"Comma-separated: {', '.join(OBJECTS)}; by default people.")
+@click.option("--webhooks/--no-webhooks", default=None, help="Whether changes come by webhook too; by default not.")
+def new(
+    name: str, folder: Path | None, auth: str | None, pagination: str | None, objects: str | None, webhooks: bool | None
+) -> None:
     """Begin a data source plugin NAME: an installable package with plugin, sandbox, tests and README.
 
-    Its tests and `mainstem plugins check` pass at once; then put the vendor in, step by step.
+    Without any of these options it asks, if it is run in a terminal. Tests and `mainstem plugins check` of the package
+    pass at once; then put the vendor in, step by step. With `oauth` access tokens that expire are renewed.
     """
-    from core.kit.scaffold import Choices, ScaffoldError, write
+    from core.kit.scaffold import Choices, ScaffoldError, check, write
 
-    chosen = [key.strip() for key in objects.split(",") if key.strip()]
     target = folder or Path(f"mainstem-{name.replace('_', '-')}")
+    choices = Choices(name, auth or "token", pagination or "cursor", _keys(objects or "people"), bool(webhooks))
     try:
-        files = write(target, Choices(name, auth, pagination, tuple(chosen), webhooks))
+        check(target, choices)
+        if (auth, pagination, objects, webhooks) == (None,) * 4 and at_terminal():
+            choices = _asked(choices)
+        files = write(target, choices)
     except ScaffoldError as error:
         raise click.ClickException(str(error)) from None
     document: dict[str, Any] = {"name": name, "folder": str(target), "files": [str(file) for file in files]}
     show(document, "\n".join(str(target / file) for file in files))
     tell(f"Next: pip install -e {target} && mainstem plugins check {name}")
+
+
+def at_terminal() -> bool:
+    """Tell whether somebody is there to be asked."""
+    return sys.stdin.isatty() and not wants_json()
+
+
+def _asked(choices: Choices) -> Choices:
+    """Ask for each choice, again until the answer is one."""
+    return dataclasses.replace(
+        choices,
+        auth=click.prompt("How is an account connected?", choices.auth, type=click.Choice(AUTHS)),
+        pagination=click.prompt("How do listings go on?", choices.pagination, type=click.Choice(PAGINATIONS)),
+        objects=click.prompt(
+            f"What is imported? ({', '.join(OBJECTS)})", ",".join(choices.objects), value_proc=_chosen
+        ),
+        webhooks=click.confirm("Do changes come by webhook too?", choices.webhooks),
+    )
+
+
+def _chosen(text: str) -> tuple[str, ...]:
+    keys = _keys(text)
+    if not keys or not set(keys) <= set(OBJECTS):
+        raise click.UsageError(f"choose among {', '.join(OBJECTS)}, separated by commas")
+    return keys
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    return tuple(key.strip() for key in text.split(",") if key.strip())
 
 
 def _exemption(text: str) -> tuple[str, str]:

@@ -66,9 +66,7 @@ def write(folder: Path, choices: Choices) -> list[Path]:
     Raises:
         ScaffoldError: A choice is not among those allowed, or the folder is in use.
     """
-    _check(choices)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ScaffoldError(f"{folder} is in use: name another folder with --dir")
+    check(folder, choices)
     environment = Environment(
         loader=PackageLoader("core.kit"),
         undefined=StrictUndefined,
@@ -100,7 +98,12 @@ def write(folder: Path, choices: Choices) -> list[Path]:
     return written
 
 
-def _check(choices: Choices) -> None:
+def check(folder: Path, choices: Choices) -> None:
+    """Check that the package can be written.
+
+    Raises:
+        ScaffoldError: A choice is not among those allowed, or the folder is in use.
+    """
     if not KEY.fullmatch(choices.name):
         raise ScaffoldError(f"{choices.name!r} is no plugin name: small letters, digits and _, such as my_vendor")
     for what, value, allowed in (
@@ -110,3 +113,5 @@ def _check(choices: Choices) -> None:
     ):
         if not value or not set(value) <= set(allowed):
             raise ScaffoldError(f"{what}: choose among {', '.join(allowed)}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ScaffoldError(f"{folder} is in use: name another folder with --dir")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core.cli import plugins
 from core.host import Host
 from tests.cli.conftest import Cli
 from tests.kit import depot
@@ -60,3 +61,29 @@ def test_new_writes_a_package(cli: Cli, tmp_path):
     assert all((folder / file).exists() for file in told["files"])
     assert "is in use" in cli.error("plugins", "new", "crm", "--dir", str(folder))
     assert "no plugin name" in cli.error("plugins", "new", "C R M", "--dir", str(tmp_path / "other"))
+
+
+def test_new_asks_at_a_terminal_until_the_answers_are_choices(cli: Cli, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plugins, "at_terminal", lambda: True)
+    folder = tmp_path / "new"
+    answers = "basic\noauth\n\npeople, deals\npeople, articles\ny\n"
+    told = cli("plugins", "new", "crm", "--dir", str(folder), stdin=answers)
+    assert "'basic' is not one of 'token', 'oauth'" in told.output
+    assert "choose among people, organizations, conversations, articles" in told.output
+    written = (folder / "src" / "mainstem_crm" / "plugin.py").read_text()
+    wanted = ('auth="oauth"', "next_cursor", "class People", "class Articles", "webhooks=True")
+    assert [part for part in wanted if part not in written] == []
+    assert "class Organizations" not in written
+
+
+@pytest.mark.parametrize("given", [("--auth", "token"), ("--no-webhooks",), ()])
+def test_new_asks_nothing_where_flags_answer_or_nobody_is_there(
+    cli: Cli, tmp_path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...]
+):
+    monkeypatch.setattr(plugins, "at_terminal", lambda: bool(given))
+    assert "?" not in cli("plugins", "new", "crm", "--dir", str(tmp_path / "new"), *given, stdin="").output
+
+
+def test_new_says_what_is_wrong_before_it_asks(cli: Cli, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plugins, "at_terminal", lambda: True)
+    assert "no plugin name" in cli.error("plugins", "new", "C R M", "--dir", str(tmp_path / "other"), stdin="")

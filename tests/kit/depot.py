@@ -76,7 +76,7 @@ class Sandbox:
             for number in range(options.people)
         }
         self.firms = [{"id": f"f{number}", "name": f"Firm {number}", "changed_at": BORN} for number in range(4)]
-        self.visits = [
+        self.visits: list[dict[str, Any]] = [
             {
                 "id": f"v{number}",
                 "person": f"p{number}",
@@ -139,12 +139,12 @@ class Sandbox:
         @app.get("/people")
         def people() -> Any:
             asked = request.args
-            since, after = int(asked.get("since", 0)), int(asked.get("changed_after", 0))
+            since, changed = int(asked.get("since", 0)), int(asked.get("changed_after", 0))
             created = int(asked.get("created_since", 0))
             rows = [
                 row
                 for row in self.people.values()
-                if row["changed_at"] >= since and row["changed_at"] > after and row["created_at"] >= created
+                if row["changed_at"] >= since and row["changed_at"] > changed and row["created_at"] >= created
             ]
             rows.sort(key=lambda row: (row["changed_at"], int(row["id"][1:])))
             start = int(request.args.get("offset", 0))
@@ -341,7 +341,7 @@ class Depot(DataSource):
             except NotFound:
                 deleted.append(ref)
             else:
-                records += map_each(ref.object, [payload], streams[ref.object].map)  # type: ignore[attr-defined]
+                records += map_each(ref.object, [payload], streams[ref.object].map)
         return Page(records, deleted=deleted)
 
     def field_schema(self, account: Account) -> Sequence[FieldSpec]:
