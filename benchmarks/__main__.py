@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import filters, limits, lines, sync, webhooks
+from benchmarks import filters, growth, limits, lines, sync, webhooks
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "sync": sync.run,
+    "growth": growth.run,
     "limits": limits.run,
     "webhooks": webhooks.run,
     "filters": filters.run,

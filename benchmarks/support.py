@@ -10,11 +10,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 from core.db.migrate import upgrade
@@ -51,24 +52,30 @@ class Vendor:
 _SERVE = """
 import sys
 from plugins.intercom.sandbox import Sandbox, SandboxOptions
-options, port = eval(sys.argv[1]), int(sys.argv[2])
+options, prerendered, port = eval(sys.argv[1]), eval(sys.argv[2]), int(sys.argv[3])
 sandbox = Sandbox(SandboxOptions(**options))
+if prerendered is not None:
+    from benchmarks.prerendered import Prerendered
+    sandbox.app.wsgi_app = Prerendered(sandbox, **prerendered)
 print(__import__("json").dumps([sandbox.credentials, sandbox.environment(f"http://127.0.0.1:{port}")]), flush=True)
 sandbox.serve("127.0.0.1", port)
 """
 
 
 @contextmanager
-def vendor(core: int | None = None, **options: Any) -> Iterator[Vendor]:
+def vendor(core: int | None = None, prerendered: Mapping[str, Any] | None = None, **options: Any) -> Iterator[Vendor]:
     """Serve a sandbox while the block runs.
 
     Args:
         core: Keep it to this processor, away from what is measured.
+        prerendered: Arguments of :class:`benchmarks.prerendered.Prerendered`, if its contacts shall cost nothing.
         options: Of the sandbox.
     """
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, repr(options), str(port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _SERVE, repr(options), repr(prerendered), str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     try:
         if core is not None:
@@ -99,6 +106,16 @@ class Databases:
 
     folder: Path
     server: PostgresServer
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that PostgreSQL has taken so far."""
+        server = psutil.Process(self.server.pid)
+        times = [server.cpu_times()]
+        for backend in server.children():
+            with suppress(psutil.NoSuchProcess):
+                times.append(backend.cpu_times())
+        ended = times[0].children_user + times[0].children_system
+        return float(ended + sum(each.user + each.system for each in times))
 
     def fresh(self, kind: str) -> str:
         """Return the URL of a migrated, empty database of kind ``sqlite`` or ``postgresql``."""
@@ -165,6 +182,74 @@ def mainstem(
     if status:
         raise RuntimeError(f"mainstem {' '.join(command)}: {errors.decode()[-2000:]}")
     return Measured(json.loads(output), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+@dataclass
+class Synced:
+    """What a sync took, without the start of its process.
+
+    Attributes:
+        summary: What ``sources sync --json`` prints.
+        seconds: From begin to end.
+        cpu_seconds: Processor time of the process.
+        database_seconds: Processor time of PostgreSQL meanwhile; 0 for SQLite, which is part of the process.
+        peak_mb: The most memory that was resident.
+    """
+
+    summary: Any
+    seconds: float
+    cpu_seconds: float
+    database_seconds: float
+    peak_mb: float
+
+    @property
+    def all_cpu(self) -> float:
+        """Processor time of process and database."""
+        return self.cpu_seconds + self.database_seconds
+
+
+_SYNC = """
+import json, resource, sys, time
+from core.runtime.memory import collect_rarely
+from core.services import syncing
+from core.services.mainstem import Mainstem
+mainstem = Mainstem.open()
+collect_rarely()
+began, cpu = time.perf_counter(), time.process_time()
+run = syncing.start(mainstem, int(sys.argv[1]), sys.argv[2] == "full")
+syncing.run_inline(mainstem, run)
+seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([syncing.progress(mainstem, run).summary(), seconds, cpu, peak]))
+"""
+
+
+def synced(
+    bases: Databases, source: int, url: str, instance: Path, at: Vendor, *, full: bool = False, core: int | None = None
+) -> Synced:
+    """Sync inline in a process of its own.
+
+    Raises:
+        RuntimeError: It did not end well.
+    """
+    environment = {**os.environ, "DATABASE_URL": url, "MAINSTEM_INSTANCE": str(instance), **at.environment}
+    before = bases.cpu_seconds()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SYNC, str(source), "full" if full else "due"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
+    output, errors = process.communicate()
+    if process.returncode:
+        raise RuntimeError(errors.decode()[-2000:])
+    summary, seconds, cpu, peak = json.loads(output.splitlines()[-1])
+    if summary["status"] != "succeeded":
+        raise RuntimeError(f"the sync ended as {summary['status']}: {summary['error']}")
+    database = bases.cpu_seconds() - before if url.startswith("postgresql") else 0.0
+    return Synced(summary, seconds, cpu, database, peak)
 
 
 def connect(url: str, instance: Path, at: Vendor, **config: Any) -> int:

@@ -1,99 +1,128 @@
-"""How fast a sync is where nothing but this machine limits it, against the floor measured in the same run.
+"""What a sync costs where nothing but this machine limits it, against the floor measured in the same run.
 
 The floor is what no data source can do without: download the same pages over one connection, parse them, insert the
-rows in bulk, one transaction a page. It validates nothing, matches nobody and remembers nothing.
+rows in bulk, one transaction a page. It validates nothing, matches nobody and remembers nothing. Ratios compare
+processor time, of the program and of PostgreSQL together: it is much the same whatever else the machine has to do.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import requests
-from sqlalchemy import Column, MetaData, String, Table, Text
+from sqlalchemy import Column, MetaData, String, Table, Text, text
 
-from benchmarks.support import Databases, Vendor, connect, databases, figure, mainstem, vendor
+from benchmarks.support import Databases, Synced, Vendor, connect, databases, figure, synced, vendor
 from core.db.engine import make_engine, writing
 
 UNLIMITED = 100_000_000
 CONTACTS_ONLY = {"contact": "all"}
+KINDS = ("sqlite", "postgresql")
 
 
 def run() -> None:
-    """Print the figures of contacts, of the whole mix, of an unchanged resync, and of memory."""
+    """Print the figures of contacts, of the whole mix, of an unchanged resync, and of one after few changes."""
     with databases() as bases:
         contacts(bases, people=20_000)
         mix(bases)
-        memory(bases)
+        changed(bases)
 
 
 def contacts(bases: Databases, people: int) -> None:
     """Contacts a second on one core, first load and unchanged resync."""
     with vendor(core=1, people=people, rpm=UNLIMITED, companies=0, conversations=0) as at:
-        for kind in ("sqlite", "postgresql"):
-            floor = _floor(at, bases.fresh(kind), ["/contacts"])
+        for kind in KINDS:
+            floor = _floor(bases, at, bases.fresh(kind), ["/contacts"])
             url, instance = bases.fresh(kind), bases.folder / f"contacts-{kind}"
             source = connect(url, instance, at, objects=CONTACTS_ONLY)
-            sync = ["sources", "sync", str(source), "--inline"]
-            first = mainstem(sync, url, instance, at, core=0)
-            again = mainstem([*sync, "--full"], url, instance, at, core=0)
-            seconds = first.output["seconds"]
-            figure(f"contacts.{kind}", people / seconds, "records/s", floor=people / floor, ratio=seconds / floor)
-            figure(
-                f"contacts.unchanged.{kind}",
-                people / again.output["seconds"],
-                "records/s",
-                ratio=seconds / again.output["seconds"],
-            )
+            first = synced(bases, source, url, instance, at, core=0)
+            again = synced(bases, source, url, instance, at, full=True, core=0)
+            due = synced(bases, source, url, instance, at, core=0)
+            _show(f"contacts.{kind}", people, first, floor)
+            figure(f"contacts.reread.{kind}", first.all_cpu / again.all_cpu, "times as cheap as the first load")
+            figure(f"contacts.unchanged.{kind}", first.seconds / due.seconds, "times as fast as the first load")
 
 
 def mix(bases: Databases, people: int = 20_000, companies: int = 2_000, conversations: int = 10_000) -> None:
     """Everything: contacts, companies, conversations with parts."""
-    size = {"people": people, "companies": companies, "conversations": conversations}
+    size: dict[str, Any] = {"people": people, "companies": companies, "conversations": conversations}
     with vendor(core=1, rpm=UNLIMITED, **size) as at:
-        for kind in ("sqlite", "postgresql"):
-            floor = _floor(at, bases.fresh(kind), ["/contacts", "/companies/scroll", "/conversations"])
+        for kind in KINDS:
+            floor = _floor(bases, at, bases.fresh(kind), ["/contacts", "/companies/scroll", "/conversations"])
             url, instance = bases.fresh(kind), bases.folder / f"mix-{kind}"
             config: dict[str, Any] = {"retention": {"days": None}}
             config["objects"] = dict.fromkeys(("contact", "company", "conversation"), "all")
             source = connect(url, instance, at, **config)
-            first = mainstem(["sources", "sync", str(source), "--inline"], url, instance, at, core=0)
-            seconds = first.output["seconds"]
-            records = sum(counts["read"] for counts in first.output["objects"].values())
-            figure(f"mix.{kind}", records / seconds, "records/s", floor=records / floor, ratio=seconds / floor)
+            first = synced(bases, source, url, instance, at, core=0)
+            again = synced(bases, source, url, instance, at, core=0)
+            _show(f"mix.{kind}", sum(size.values()), first, floor)
+            figure(f"mix.unchanged.{kind}", first.seconds / again.seconds, "times as fast as the first load")
 
 
-def memory(bases: Databases, small: int = 20_000, large: int = 200_000) -> None:
-    """Peak memory of an inline sync of few and of many contacts."""
-    peaks = {}
-    for people in (small, large):
-        with vendor(people=people, rpm=UNLIMITED, companies=0, conversations=0) as at:
-            url, instance = bases.fresh("sqlite"), bases.folder / f"memory-{people}"
-            source = connect(url, instance, at, objects=CONTACTS_ONLY)
-            measured = mainstem(["sources", "sync", str(source), "--inline"], url, instance, at)
-            peaks[people] = measured.peak_mb
-            figure(f"memory.{people}", measured.peak_mb, "MB")
-    figure("memory.growth", peaks[large] / peaks[small], "ratio")
+def changed(bases: Databases, conversations: int = 2_000, number: int = 50) -> None:
+    """A resync after some of many conversations changed: its requests, and the rows it writes."""
+    with vendor(people=1_000, companies=0, conversations=conversations, rpm=UNLIMITED) as at:
+        url, instance = bases.fresh("postgresql"), bases.folder / "changed"
+        source = connect(url, instance, at, objects={"conversation": "all"}, retention={"days": None})
+        synced(bases, source, url, instance, at)
+        synced(bases, source, url, instance, at)
+        for id in _some_conversations(at, number):
+            change = {"conversation_id": id, "by": _admin(at)}
+            requests.post(f"{at.url}/_sandbox/close", json=change, timeout=30).raise_for_status()
+        before = _written(url)
+        again = synced(bases, source, url, instance, at)
+        counts = again.summary["objects"]["conversation"]
+        figure("changed.requests", again.summary["requests"], "requests", changed=number, of=conversations, **counts)
+        figure("changed.rows", _written(url) - before, "rows of people, links and activities written")
 
 
-def _floor(at: Vendor, url: str, paths: list[str]) -> float:
-    """Return the seconds that the floor takes."""
+@dataclass
+class Floor:
+    """What the floor took."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def _show(name: str, records: int, first: Synced, floor: Floor) -> None:
+    figure(
+        name,
+        records / first.seconds,
+        "records/s",
+        floor=round(records / floor.seconds),
+        ratio=round(first.all_cpu / floor.cpu_seconds, 2),
+        cpu_ms_a_record=round(first.all_cpu / records * 1000, 3),
+        floor_cpu_ms_a_record=round(floor.cpu_seconds / records * 1000, 3),
+        of_it_database=round(first.database_seconds / first.all_cpu, 2),
+    )
+
+
+def _floor(bases: Databases, at: Vendor, url: str, paths: Sequence[str]) -> Floor:
+    """Measure the floor."""
     engine = make_engine(url)
     table = Table("floor", MetaData(), Column("id", String, primary_key=True), Column("body", Text))
     table.create(engine)
     session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {at.credentials['access_token']}"
-    session.headers["Intercom-Version"] = "2.16"
-    began = time.perf_counter()
+    session.headers.update(_headers(at))
+    began, cpu = time.perf_counter(), time.process_time()
+    before = bases.cpu_seconds()
     for path in paths:
         for rows in _pages(session, at.url, path):
             with writing(engine) as connection:
                 connection.execute(table.insert(), [{"id": row["id"], "body": json.dumps(row)} for row in rows])
-    seconds = time.perf_counter() - began
     engine.dispose()
-    return seconds
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    if url.startswith("postgresql"):
+        cpu += bases.cpu_seconds() - before
+    return Floor(seconds, cpu)
+
+
+def _headers(at: Vendor) -> dict[str, str]:
+    return {"Authorization": f"Bearer {at.credentials['access_token']}", "Intercom-Version": "2.16"}
 
 
 def _pages(session: requests.Session, url: str, path: str) -> Iterator[list[Any]]:
@@ -113,3 +142,27 @@ def _pages(session: requests.Session, url: str, path: str) -> Iterator[list[Any]
             query = {"per_page": 150, "starting_after": following["starting_after"]}
         else:
             return
+
+
+def _some_conversations(at: Vendor, number: int) -> list[str]:
+    query = {"per_page": number}
+    body = requests.get(f"{at.url}/conversations", params=query, headers=_headers(at), timeout=60).json()
+    return [row["id"] for row in body["conversations"]]
+
+
+def _admin(at: Vendor) -> str:
+    return str(requests.get(f"{at.url}/admins", headers=_headers(at), timeout=60).json()["admins"][0]["id"])
+
+
+def _written(url: str) -> int:
+    """Return how many rows PostgreSQL has inserted, changed and deleted in the tables of the customer database."""
+    engine = make_engine(url)
+    tables = ("person", "organization", "link", "identity", "membership", "tagging", "activity", "participant")
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        counted = connection.execute(
+            text("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname = ANY(:tables)"),
+            {"tables": list(tables)},
+        ).scalar_one()
+    engine.dispose()
+    return int(counted)

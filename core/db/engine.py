@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -81,7 +83,15 @@ def writing(engine: Engine) -> Iterator[Connection]:
     On SQLite the write lock is taken at once: a transaction that reads first and writes later would otherwise fail
     when another one wrote in between.
     """
-    with engine.connect() as connection:
+    with _turn(engine), engine.connect() as connection:
         connection = connection.execution_options(mainstem_write=True)
         with connection.begin():
             yield connection
+
+
+_turns: WeakKeyDictionary[Engine, AbstractContextManager[Any]] = WeakKeyDictionary()
+
+
+def _turn(engine: Engine) -> AbstractContextManager[Any]:
+    """Let the threads of a process write to SQLite in turn: its own way of waiting is to look again and again."""
+    return _turns.setdefault(engine, threading.RLock()) if engine.dialect.name == "sqlite" else nullcontext()

@@ -58,6 +58,12 @@ class PostgresServer:
             self._command += ["-c", option]
         self.resume()
 
+    @property
+    def pid(self) -> int:
+        """The process of the server, parent of all its others."""
+        assert self._process is not None
+        return self._process.pid
+
     def halt(self, crash: bool = False) -> None:
         """End the server and keep its data; sessions are broken off. After a crash it has to recover."""
         if self._process:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import orjson
 from flask import Response, request
 
 from plugins.intercom.sandbox import pages
@@ -16,7 +17,15 @@ from plugins.intercom.sandbox.shelf import Record, Shelf, sort_key
 from plugins.intercom.sandbox.store import Store
 
 S = TypeVar("S", bound=Record)
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_slow = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+def _encode(body: Any) -> bytes | str:
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        # Its changes may bring what only the standard library writes, such as keys that are numbers.
+        return _slow(body)
 
 
 def reply(body: Any, status: int = 200) -> Response:
