@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from logging import Logger
@@ -116,6 +116,31 @@ def moment(value: Any, name: str = "time") -> datetime | None:
     except (ValueError, OverflowError, OSError):
         pass
     raise ValueError(f"{name}: must be unix seconds or ISO 8601, not {value!r}")
+
+
+def record(object: str, payload: Mapping[str, Any], **given: Any) -> Record:
+    """Return the record of a payload with ``id``, ``updated_at`` and ``created_at``, as most have them.
+
+    Args:
+        object: Key of the :class:`ObjectSpec`.
+        payload: What the vendor sent.
+        given: Other attributes of :class:`Record`, or these otherwise.
+    """
+    times = {name: moment(payload.get(name), name) for name in ("updated_at", "created_at")}
+    return Record(**{"object": object, "remote_id": own_id(payload), **times, "payload": payload, **given})
+
+
+def translations(texts: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the translations of an article or a collection, as ``values["translations"]`` wants them.
+
+    Args:
+        texts: Locales, each with what the vendor has in it.
+        names: Our names of the texts (see :mod:`core.contract.fields`), each with the vendor's.
+    """
+    return {
+        locale: {ours: found[theirs] for ours, theirs in names.items() if found.get(theirs) is not None}
+        for locale, found in texts
+    }
 
 
 def text(value: Any) -> str | None:

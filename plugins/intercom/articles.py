@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from core.contract.types import JSON, Account, Cursor, Page, Partition, Record, Ref
-from plugins.base.mapping import map_each, moment, own_id, remote_id
+from plugins.base.mapping import map_each, record, remote_id, translations
 from plugins.base.source import Stream
 from plugins.intercom import lookups
 from plugins.intercom.client import IntercomClient, following_page, listed, total_of
@@ -15,8 +15,8 @@ from plugins.intercom.contacts import named, nested
 
 SIZE = 50
 OVERLAP = timedelta(minutes=10)
-ARTICLE_TEXTS = ("title", "description", "body", "url", "state")
-COLLECTION_TEXTS = ("name", "description", "url")
+ARTICLE_TEXTS = {name: name for name in ("title", "description", "body", "url", "state")}
+COLLECTION_TEXTS = {name: name for name in ("name", "description", "url")}
 
 
 class _Pages(Stream):
@@ -85,11 +85,9 @@ def map_article(article: dict[str, Any], authors: Mapping[str, str]) -> Record:
     get = article.get
     parents = get("parent_ids") or ()
     parent = remote_id(parents[0] if parents else get("parent_id"))
-    return Record(
+    return record(
         "article",
-        own_id(article),
-        moment(get("updated_at"), "updated_at"),
-        moment(get("created_at"), "created_at"),
+        article,
         values={
             "title": get("title"),
             "description": get("description"),
@@ -98,11 +96,10 @@ def map_article(article: dict[str, Any], authors: Mapping[str, str]) -> Record:
             "locale": get("default_locale"),
             "url": get("url"),
             "author": authors.get(remote_id(get("author_id")) or ""),
-            "translations": _translations(article, ARTICLE_TEXTS),
+            "translations": translations(_texts(article), ARTICLE_TEXTS),
         },
         tags=named(nested(article, "tags").get("tags") or (), {}),
         parent=Ref("collection", parent) if parent else None,
-        payload=article,
     )
 
 
@@ -110,11 +107,9 @@ def map_collection(collection: dict[str, Any]) -> Record:
     """Map one collection."""
     get = collection.get
     parent = remote_id(get("parent_id"))
-    return Record(
+    return record(
         "collection",
-        own_id(collection),
-        moment(get("updated_at"), "updated_at"),
-        moment(get("created_at"), "created_at"),
+        collection,
         values={
             "name": get("name"),
             "description": get("description"),
@@ -122,21 +117,17 @@ def map_collection(collection: dict[str, Any]) -> Record:
             "icon": get("icon"),
             "position": get("order"),
             "locale": get("default_locale"),
-            "translations": _translations(collection, COLLECTION_TEXTS),
+            "translations": translations(_texts(collection), COLLECTION_TEXTS),
         },
         parent=Ref("collection", parent) if parent else None,
-        payload=collection,
     )
 
 
-def _translations(payload: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the texts by locale; beside the locales stands a ``type``, and a locale may be null."""
-    translated = nested(payload, "translated_content")
-    return {
-        locale: {name: content.get(name) for name in names if content.get(name) is not None}
-        for locale, content in translated.items()
-        if isinstance(content, dict)
-    }
+def _texts(payload: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the texts in each locale; beside the locales stands a ``type``, and a locale may be null."""
+    for locale, content in nested(payload, "translated_content").items():
+        if isinstance(content, dict):
+            yield locale, content
 
 
 def _updated(row: JSON) -> int:

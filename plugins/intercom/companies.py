@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from core.contract.errors import Restart, Retry
 from core.contract.types import Account, Cursor, Page, Partition, Record
 from plugins.base.client import Declined, NotFound, Unavailable
-from plugins.base.mapping import map_each, moment, own_id, text
+from plugins.base.mapping import map_each, record, text
 from plugins.base.pages import next_cursor
 from plugins.base.source import Stream
 from plugins.intercom.client import IntercomClient, listed
@@ -89,11 +89,9 @@ def map_company(company: dict[str, Any]) -> Record:
     fields["segments"] = list(named(nested(company, "segments").get("segments") or (), {}) or ())
     add_custom(fields, company)
     tags = nested(company, "tags")
-    return Record(
+    return record(
         "company",
-        own_id(company),
-        moment(get("updated_at"), "updated_at"),
-        moment(get("created_at"), "created_at"),
+        company,
         values={
             "name": get("name"),
             "domain": domain_of(website),
@@ -103,7 +101,6 @@ def map_company(company: dict[str, Any]) -> Record:
         },
         fields=fields,
         tags=named(tags.get("tags") or tags.get("data") or (), {}),
-        payload=company,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from core.contract.types import JSON, Account, Channel, Record, Ref, Refusal
-from plugins.base.mapping import map_each, moment, own_id, split_name, text
+from plugins.base.mapping import map_each, own_id, record, split_name, text
 from plugins.base.pages import dig
 from plugins.intercom import lookups
 from plugins.intercom.client import IntercomClient
@@ -96,11 +96,9 @@ class ContactMapper:
         permissions = NOBODY
         if get("unsubscribed_from_emails") or get("unsubscribed_from_sms"):
             permissions = _unsubscribed(contact)
-        return Record(
+        return record(
             "contact",
-            own_id(contact),
-            moment(get("updated_at"), "updated_at"),
-            moment(get("created_at"), "created_at"),
+            contact,
             values={
                 "email": get("email"),
                 "phone": get("phone"),
@@ -119,7 +117,6 @@ class ContactMapper:
                 [Ref("company", own_id(company)) for company in _embedded(contact, "companies")]
             ),
             permissions=permissions,
-            payload=contact,
         )  # fmt: skip
 
 

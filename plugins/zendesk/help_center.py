@@ -5,13 +5,13 @@ Read whole each time: help centers are small, and their incremental export leave
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from core.contract.types import Account, Cursor, Page, Partition, Record, Ref
 from plugins.base.client import NotFound
-from plugins.base.mapping import map_each, moment, own_id, remote_id
+from plugins.base.mapping import map_each, own_id, record, remote_id, translations
 from plugins.base.source import Stream
 from plugins.zendesk.client import ZendeskClient, listed
 from plugins.zendesk.team import names
@@ -72,11 +72,9 @@ def map_article(article: dict[str, Any], authors: Mapping[str, str]) -> Record:
     """Map one article. Its body stays HTML: the host sanitises it."""
     get = article.get
     section = remote_id(get("section_id"))
-    return Record(
+    return record(
         "article",
-        own_id(article),
-        moment(get("updated_at"), "updated_at"),
-        moment(get("created_at"), "created_at"),
+        article,
         values={
             "title": get("title"),
             "body": get("body"),
@@ -84,11 +82,10 @@ def map_article(article: dict[str, Any], authors: Mapping[str, str]) -> Record:
             "locale": get("locale"),
             "url": get("html_url"),
             "author": authors.get(remote_id(get("author_id")) or ""),
-            "translations": _translations(article, "title"),
+            "translations": translations(_texts(article), {"title": "title", "body": "body"}),
         },
         tags=tuple(get("label_names") or ()),
         parent=collection("sections", section) if section else None,
-        payload=article,
     )
 
 
@@ -96,21 +93,19 @@ def map_collection(kind: str, row: dict[str, Any]) -> Record:
     """Map a section or a category; the parent of a section is another section, or its category."""
     get = row.get
     section, category = remote_id(get("parent_section_id")), remote_id(get("category_id"))
-    return Record(
+    return record(
         "collection",
-        collection(kind, own_id(row)).remote_id,
-        moment(get("updated_at"), "updated_at"),
-        moment(get("created_at"), "created_at"),
+        row,
+        remote_id=collection(kind, own_id(row)).remote_id,
         values={
             "name": get("name"),
             "description": get("description"),
             "url": get("html_url"),
             "position": get("position"),
             "locale": get("locale"),
-            "translations": _translations(row, "name"),
+            "translations": translations(_texts(row), {"name": "title", "description": "body"}),
         },
         parent=collection("sections", section) if section else collection("categories", category) if category else None,
-        payload=row,
     )
 
 
@@ -119,11 +114,8 @@ def collection(kind: str, key: str) -> Ref:
     return Ref("collection", f"{kind}:{key}")
 
 
-def _translations(row: Mapping[str, Any], title: str) -> dict[str, dict[str, Any]]:
-    """Return the texts by locale, a collection's body as its description."""
-    body = "body" if title == "title" else "description"
-    return {
-        found["locale"]: {title: found.get("title"), body: found.get("body")}
-        for found in row.get("translations") or ()
-        if found.get("locale") != row.get("locale")
-    }
+def _texts(row: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the texts in each locale but the source's own."""
+    for found in row.get("translations") or ():
+        if found.get("locale") != row.get("locale"):
+            yield found["locale"], found

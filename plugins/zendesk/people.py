@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.contract.types import JSON, Account, Cursor, Page, Record, Ref
-from plugins.base.mapping import map_each, moment, own_id, remote_id, split_name
+from plugins.base.mapping import map_each, own_id, record, remote_id, split_name
 from plugins.base.pages import dig
 from plugins.zendesk.client import ZendeskClient
 from plugins.zendesk.exports import Export, TimedExport
@@ -66,11 +66,9 @@ def map_user(user: dict[str, Any]) -> Record:
     get = user.get
     first_name, last_name = split_name(get("name"))
     organization = remote_id(get("organization_id"))
-    return Record(
+    return record(
         "user",
-        own_id(user),
-        moment(get("updated_at"), "updated_at"),
-        moment(get("created_at"), "created_at"),
+        user,
         values={
             "email": get("email"),
             "phone": get("phone"),
@@ -83,7 +81,6 @@ def map_user(user: dict[str, Any]) -> Record:
         fields={**{key: get(key) for key in USER_PLAIN}, **custom(get("user_fields"))},
         tags=tuple(get("tags") or ()),
         organizations=(Ref("organization", organization),) if organization else (),
-        payload=user,
     )
 
 
@@ -91,18 +88,15 @@ def map_organization(organization: dict[str, Any]) -> Record:
     """Map one organization."""
     get = organization.get
     domains = get("domain_names") or ()
-    return Record(
+    return record(
         "organization",
-        own_id(organization),
-        moment(get("updated_at"), "updated_at"),
-        moment(get("created_at"), "created_at"),
+        organization,
         values={"name": get("name"), "domain": domains[0] if domains else None},
         fields={
             **{key: get(key) for key in ORGANIZATION_PLAIN},
             **custom(get("organization_fields")),
         },
         tags=tuple(get("tags") or ()),
-        payload=organization,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from core.contract.errors import Refused
 from core.contract.types import JSON, Account, Activity, Cursor, Page, Partition, Record, Ref, Refusal
 from plugins.base.client import NotFound
-from plugins.base.mapping import html_to_text, map_each, moment, own_id, remote_id, text
+from plugins.base.mapping import html_to_text, map_each, moment, own_id, record, remote_id, text
 from plugins.base.pages import dig
 from plugins.zendesk.client import ZendeskClient
 from plugins.zendesk.exports import Export
@@ -91,13 +91,10 @@ class TicketMapper:
 
     def __call__(self, ticket: dict[str, Any]) -> Record:
         """Map one ticket."""
-        return Record(
+        return record(
             "ticket",
-            own_id(ticket),
-            moment(ticket.get("updated_at"), "updated_at"),
-            moment(ticket.get("created_at"), "created_at"),
+            ticket,
             activities=tuple(self._activities(ticket)),
-            payload=ticket,
         )
 
     def _activities(self, ticket: dict[str, Any]) -> Iterator[Activity]:

@@ -6,7 +6,17 @@ import pytest
 from marshmallow import ValidationError
 
 from core.contract.types import Record, Refusal
-from plugins.base.mapping import html_to_text, map_each, moment, own_id, remote_id, split_name, text
+from plugins.base.mapping import (
+    html_to_text,
+    map_each,
+    moment,
+    own_id,
+    record,
+    remote_id,
+    split_name,
+    text,
+    translations,
+)
 
 
 def test_one_bad_payload_harms_no_other():
@@ -122,3 +132,21 @@ def test_names(name, parts):
 
 def test_html_to_text_is_bounded():
     assert html_to_text("<p>" + "x" * 50 + "</p>", limit=10) == "x" * 10
+
+
+def test_a_record_of_what_most_payloads_have():
+    payload = {"id": 7, "updated_at": 1_700_000_000, "created_at": None}
+    made = record("customer", payload, values={"email": "a@example.com"})
+    assert (made.object, made.remote_id, made.created_at, made.payload) == ("customer", "7", None, payload)
+    assert made.updated_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+    assert record("customer", payload, remote_id="c:7").remote_id == "c:7"
+    with pytest.raises(ValueError, match="updated_at"):
+        record("customer", {**payload, "updated_at": "soon"})
+
+
+def test_translations_by_locale_leave_out_what_is_missing():
+    texts = [("de", {"title": "Hallo", "html": None}), ("fr", {"html": "<p>Oui</p>", "draft": True})]
+    assert translations(texts, {"title": "title", "body": "html"}) == {
+        "de": {"title": "Hallo"},
+        "fr": {"body": "<p>Oui</p>"},
+    }
