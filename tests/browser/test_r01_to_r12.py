@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from sqlalchemy import update
 
-from core.app import create_app
 from core.db.engine import writing
 from core.db.models import Consent, DataSource, Draft, Person, Run, Team, User
 from core.services.mainstem import Mainstem
@@ -64,8 +64,8 @@ def mainstem(environ: dict[str, str]) -> Iterator[Mainstem]:
 
 
 @pytest.fixture
-def address(mainstem: Mainstem) -> Iterator[str]:
-    with served(create_app(mainstem), int(mainstem.settings.public_url.rpartition(":")[2])) as address:
+def address(app: Flask, mainstem: Mainstem) -> Iterator[str]:
+    with served(app, int(mainstem.settings.public_url.rpartition(":")[2])) as address:
         yield address
 
 
