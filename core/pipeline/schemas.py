@@ -22,7 +22,7 @@ COLUMN_LENGTH = 500
 
 def tidy(text: str) -> str:
     """Return the text without surrounding space and without NUL, which PostgreSQL does not store."""
-    return text.replace("\0", "").strip()
+    return (text.replace("\0", "") if "\0" in text else text).strip()
 
 
 class Text(fields.Field[str]):
@@ -192,9 +192,9 @@ class Reader:
         """
         if value is None:
             return None
-        read = self._usual.get(type(value), self._deserialize)
+        read = self._usual.get(type(value))
         try:
-            value = read(value)
+            value = self._deserialize(value) if read is None else read(value)
         except ValidationError:
             raise
         except (ValueError, OverflowError, OSError):

@@ -22,7 +22,7 @@ from core.services.mainstem import Mainstem
 from core.services.secrets import Secrets
 
 LINK, SOURCE, DRAFT = table_of(Link), table_of(DataSource), table_of(Draft)
-_POOL = 64
+_POOL = 256
 
 
 class Source(Protocol):
