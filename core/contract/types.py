@@ -605,7 +605,8 @@ class Sandbox(Protocol):
 
     Attributes:
         app: The WSGI application.
-        credentials: What its API accepts, as the plugin's credentials schema wants it.
+        credentials: What its API accepts, as the plugin's credentials schema wants it; for consent alone what is asked
+            before it, if anything is.
     """
 
     app: Any

@@ -145,11 +145,16 @@ class World:
             renew=self._held.renew,
         )
 
+    @property
+    def typed(self) -> Mapping[str, str]:
+        """The sandbox's own credentials; none where nothing is typed in but what is asked before consent."""
+        given = self.sandbox.credentials
+        return given if given.keys() - set(self.manifest.consent_asks) else {}
+
     def connect(self) -> Connected:
         """Connect by the sandbox's credentials; by consent where it has none."""
-        answers = self.sandbox.credentials
-        typed = answers.keys() - set(self.manifest.consent_asks)
-        outcome = self.source().connect(account=self.draft, answers=answers) if typed else self.consent()
+        typed = self.typed
+        outcome = self.source().connect(account=self.draft, answers=typed) if typed else self.consent()
         if not isinstance(outcome, Connected):
             raise Broken(f"connect answered the sandbox's own credentials with {outcome!r}")
         return outcome

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from marshmallow import Schema, fields
 
+from core.contract.types import Redirect, Rejected
 from core.kit.report import keep, kept, run_checks
 from core.kit.rule import RULES, TIERS
 from core.kit.testing import SourceContract
@@ -34,6 +37,36 @@ def test_a_correct_plugin_keeps_every_rule():
     report = run_checks(depot.plugin)
     assert [(r.rule.key, r.detail) for r in report.results if r.status != "kept"] == []
     assert report.tier == "excellent"
+
+
+class Yard(Schema):
+    yard = fields.String(metadata={"label": "Yard", "help": "Of the depot's address."})
+
+
+class AsksFirst(depot.Depot):
+    """Has nothing typed in but what it asks before consent."""
+
+    manifest = replace(depot.Depot.manifest, auth="oauth", consent_asks=("yard",), credentials=Yard)
+
+    def connect(self, account, answers):
+        if answers == account.secrets:
+            return super().connect(account, answers)
+        if not answers.get("yard"):
+            return Rejected({"yard": "Name your yard"})
+        given = {key: value for key, value in answers.items() if key != "yard"}
+        found = super().connect(account, given)
+        return replace(found, keep={"yard": answers["yard"]}) if isinstance(found, Redirect) else found
+
+    def sandbox(self, options):
+        made = depot.Sandbox(options)
+        made.credentials = {"yard": "north"}
+        return made
+
+
+def test_what_is_asked_before_consent_is_no_credential():
+    report = run_checks(AsksFirst())
+    assert [(r.rule.key, r.detail) for r in report.broken] == []
+    assert {r.rule.key: r.status for r in report.results}["rejects"] == "not applicable"
 
 
 @pytest.mark.parametrize("key", SABOTAGED)

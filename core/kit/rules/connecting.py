@@ -88,7 +88,7 @@ def rejects(trial: Trial) -> None:
 
     A wrong token must be found while the admin looks at the form, not by the first run.
     """
-    answers = dict(trial.usual.sandbox.credentials)
+    answers = dict(trial.usual.typed)
     if not answers:
         raise NotApplicable("nothing is typed in: the admin consents at the vendor")
     known = {*trial.manifest.credentials().fields, ""}
@@ -146,7 +146,7 @@ def reconnects(trial: Trial) -> None:
     """
     account = trial.usual.account
     if not account.secrets:
-        raise NotApplicable("it has no secrets")
+        raise NotApplicable("nothing secret is kept")
     found = outcome(trial.usual.source().connect, account=account, answers=dict(account.secrets))
     if not isinstance(found, Connected) or found.remote_id != account.remote_id:
         raise Broken(f"connect answered the account's own secrets with {found!r}")

@@ -76,7 +76,7 @@ def retries(trial: Trial) -> None:
 
 def _connects_later(trial: Trial, fault: Fault) -> None:
     world = trial.usual
-    answers = world.sandbox.credentials
+    answers = world.typed
     if not answers:
         return
     with world.wire.breaking(fault):

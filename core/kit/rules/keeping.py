@@ -92,7 +92,7 @@ def _wrong(secret: str) -> str:
 
 def _failures(trial: Trial, world: World) -> Iterator[tuple[str, str]]:
     """Yield what is said when things go wrong: error, traceback, messages of a rejection."""
-    wrong = {key: _wrong(value) for key, value in world.sandbox.credentials.items()}
+    wrong = {key: _wrong(value) for key, value in world.typed.items()}
     if wrong:
         found = outcome(world.source().connect, account=world.draft, answers=wrong)
         yield "the answer to wrong credentials", str(found.errors) if isinstance(found, Rejected) else _told(found)
