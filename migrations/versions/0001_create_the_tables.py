@@ -242,6 +242,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("organization", schema=None) as batch_op:
         batch_op.create_index("ix_organization_created_at_id", ["created_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_organization_archived",
+            ["created_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("archived_at IS NOT NULL"),
+            sqlite_where=sa.text("archived_at IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_organization_initial_source_id"), ["initial_source_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_organization_name"), ["name"], unique=False)
 
@@ -277,6 +284,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.create_index("ix_person_created_at_id", ["created_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_person_archived",
+            ["created_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("archived_at IS NOT NULL"),
+            sqlite_where=sa.text("archived_at IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_person_email"), ["email"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_first_name"), ["first_name"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_initial_source_id"), ["initial_source_id"], unique=False)
@@ -559,6 +573,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_person_initial_source_id"))
         batch_op.drop_index(batch_op.f("ix_person_first_name"))
         batch_op.drop_index(batch_op.f("ix_person_email"))
+        batch_op.drop_index("ix_person_archived")
         batch_op.drop_index("ix_person_created_at_id")
 
     op.drop_table("person")
@@ -569,6 +584,7 @@ def downgrade() -> None:
     with op.batch_alter_table("organization", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_organization_name"))
         batch_op.drop_index(batch_op.f("ix_organization_initial_source_id"))
+        batch_op.drop_index("ix_organization_archived")
         batch_op.drop_index("ix_organization_created_at_id")
 
     op.drop_table("organization")
