@@ -67,7 +67,8 @@ def changed(bases: Databases, conversations: int = 2_000, number: int = 50) -> N
     """A resync after some of many conversations changed: its requests, and the rows it writes."""
     with vendor(people=1_000, companies=0, conversations=conversations, rpm=UNLIMITED) as at:
         url, instance = bases.fresh("postgresql"), bases.folder / "changed"
-        source = connect(url, instance, at, objects={"conversation": "all"}, retention={"days": None})
+        objects = {"contact": "all", "conversation": "all"}
+        source = connect(url, instance, at, objects=objects, retention={"days": None})
         synced(bases, source, url, instance, at)
         synced(bases, source, url, instance, at)
         for id in _some_conversations(at, number):
