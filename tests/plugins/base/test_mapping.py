@@ -145,7 +145,10 @@ def test_a_record_of_what_most_payloads_have():
 
 
 def test_translations_by_locale_leave_out_what_is_missing():
-    texts = [("de", {"title": "Hallo", "html": None}), ("fr", {"html": "<p>Oui</p>", "draft": True})]
+    texts: list[tuple[str, dict[str, object]]] = [
+        ("de", {"title": "Hallo", "html": None}),
+        ("fr", {"html": "<p>Oui</p>", "draft": True}),
+    ]
     assert translations(texts, {"title": "title", "body": "html"}) == {
         "de": {"title": "Hallo"},
         "fr": {"body": "<p>Oui</p>"},
