@@ -242,7 +242,6 @@ class ApiClient:
 
     def _renew(self, secrets: Mapping[str, str]) -> Mapping[str, str]:
         assert self._oauth is not None
-        self.account.log.info("%s: renewing the access token", self.vendor)
         return self.account.renew(secrets, partial(self._oauth.refresh, self.account))
 
     def _request(

@@ -68,7 +68,7 @@ def own_id(payload: JSON) -> str:
     """Return a payload's ``id`` as text.
 
     Raises:
-        KeyError: It is missing.
+        KeyError: It is missing, or one of those that :func:`remote_id` takes for none.
         ValueError: It is neither text nor a whole number.
     """
     found = remote_id(payload["id"])

@@ -75,6 +75,7 @@ class OAuth2:
             Reauthorise: The vendor refuses the refresh token.
             Retry: The vendor cannot answer now.
         """
+        account.log.info("%s: renewing the access token", self.vendor)
         status, token = self._ask(account, {"grant_type": "refresh_token", "refresh_token": secrets["refresh_token"]})
         if 400 <= status < 500:
             raise Reauthorise(f"{self.vendor} no longer renews the access ({status}): connect again to consent anew")
