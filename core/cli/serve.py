@@ -39,6 +39,8 @@ def command(host: str, port: int, workers: int) -> None:
         "threads": 8,
         "timeout": 60,
         "graceful_timeout": 10,
+        # As long as can be: a filter is part of the address.
+        "limit_request_line": 8190,
         "accesslog": "-",
         "logger_class": PropagatingLogger,
         "control_socket_disable": True,

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Float, Select, String, cast, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from core.contract.fields import Entity
 from core.db.models import DataSource, Link, Membership, Organization, Person
@@ -151,7 +151,9 @@ def page(
     Raises:
         NotFound: The cursor is malformed.
     """
-    found = paging.page(session, _select(kind, query), _order(kind, sort, count), cursor, size)
+    # Who wrote what is as much as the values themselves, and no table shows it.
+    rows = _select(kind, query).options(defer(MODELS[kind].lineage, raiseload=True))
+    found = paging.page(session, rows, _order(kind, sort, count), cursor, size)
     return found.map(lambda items: _rows(session, kind, items, columns))
 
 

@@ -31,6 +31,9 @@ from core.web.formats import here
 PARAMETERS = ("q", "state", "filter", "sort", "organization", "source")
 """What an address may narrow and order a list by."""
 
+LONGEST = 7500
+"""So many characters of an address servers take, with room for an export's and for a page."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -166,7 +169,10 @@ def refined(listing: Listing) -> Listing | str:
     if "do" not in request.form:
         _, _, errors = _checked(tree, root, listing.catalogue)
         if not errors or not root.of:
-            return here(page=None, filter=_as_text(tree) if root.of else None)
+            address = here(page=None, filter=_as_text(tree) if root.of else None)
+            if len(address) <= LONGEST:
+                return address
+            errors = {"filter": "Too long for an address: say it with fewer conditions"}
     return Listing(**{**listing.__dict__, "root": root, "errors": errors})
 
 

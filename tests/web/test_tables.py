@@ -101,6 +101,11 @@ def test_buttons_of_the_builder_change_the_form_and_wrong_filters_are_explained(
     wrong = post(owner, "/people/", ("filter.join", "all"), ("filter.of", "0"), ("filter.0.field", ""))
     assert "Choose a field, or remove this condition" in text(wrong)
     assert "This filter cannot be used yet" in text(wrong)
+    long = post(owner, "/people/", *FORM[:-1], ("filter.0.value", "é" * 999))
+    assert "filter" in parse_qs(urlsplit(long.location).query)
+    twice = [(name.replace(".0.", ".1."), value) for name, value in FORM[2:-1]]
+    pairs = (("filter.of", "1"), *twice, ("filter.0.value", "é" * 999), ("filter.1.value", "é" * 999))
+    assert "Too long for an address" in text(post(owner, "/people/", *FORM[:-1], *pairs))
 
 
 @pytest.mark.parametrize(

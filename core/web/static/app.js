@@ -1,4 +1,4 @@
-// Rewrites moments, which the server gives in UTC, to the reader's own time zone.
+// Rewrites moments, which the server gives in UTC, to the reader's own time zone; closes menus.
 (() => {
   const day = { day: "numeric", month: "short", year: "numeric" };
   const formats = {
@@ -14,6 +14,18 @@
       time.title = full.format(moment);
     }
   };
+
+  // An open menu gives way to Escape, and to whatever else is clicked.
+  const close = (menu) => { menu.open = false; };
+  document.addEventListener("keydown", (event) => {
+    const menu = document.querySelector("details.menu[open]");
+    if (event.key !== "Escape" || !menu) return;
+    close(menu);
+    menu.querySelector("summary").focus();
+  });
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) close(menu);
+  });
 
   localise(document);
   document.addEventListener("htmx:afterSwap", () => localise(document));
