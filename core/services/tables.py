@@ -26,6 +26,9 @@ WORDS = 8
 """Further words of a search are not looked at."""
 
 BATCH = 500
+FEW = 500
+"""So many rows are found once; more are looked for again for each page, which then soon is full."""
+
 SORTED_TEXT = 100
 """So many characters of a text decide where it stands."""
 
@@ -64,6 +67,14 @@ class Query:
     zone: tzinfo = UTC
     organization: UUID | None = None
     source: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many rows a query finds, counted up to a limit; of at most :data:`FEW` the ids."""
+
+    count: int
+    ids: Sequence[UUID] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,7 @@ def page(
     query: Query,
     columns: Sequence[Column],
     sort: Sort,
-    count: int,
+    found: Found,
     cursor: str | None = None,
     size: int = 50,
 ) -> paging.Page[Row]:
@@ -144,7 +155,7 @@ def page(
         query: Which.
         columns: Those that are shown.
         sort: By what; see :func:`is_sortable`.
-        count: How many rows there are, as far as :func:`count_of` counts.
+        found: What :func:`find` found.
         cursor: Which page; None for the first.
         size: Rows on a page.
 
@@ -152,18 +163,25 @@ def page(
         NotFound: The cursor is malformed.
     """
     # Who wrote what is as much as the values themselves, and no table shows it.
-    rows = _select(kind, query).options(defer(MODELS[kind].lineage, raiseload=True))
-    found = paging.page(session, rows, _order(kind, sort, count), cursor, size)
-    return found.map(lambda items: _rows(session, kind, items, columns))
+    model = MODELS[kind]
+    rows = _select(kind, query) if found.ids is None else select(model).where(model.id.in_(found.ids))
+    rows = rows.options(defer(model.lineage, raiseload=True))
+    read = paging.page(session, rows, _order(kind, sort, found.count), cursor, size)
+    return read.map(lambda items: _rows(session, kind, items, columns))
 
 
-def count_of(session: Session, kind: Entity, query: Query) -> int:
-    """Return how many rows a table has, counted up to :data:`core.services.paging.COUNT_LIMIT`."""
-    return paging.count_up_to_limit(session, _select(kind, query))
+def find(session: Session, kind: Entity, query: Query) -> Found:
+    """Return how many rows a table has, counted up to :data:`core.services.paging.COUNT_LIMIT`, and which if few.
+
+    To find few among a million all may have to be looked at: this is done once, and not again for the page.
+    """
+    rows = _select(kind, query)
+    ids = session.scalars(rows.with_only_columns(MODELS[kind].id).limit(FEW + 1)).all()
+    return Found(len(ids), ids) if len(ids) <= FEW else Found(paging.count_up_to_limit(session, rows))
 
 
 def every(
-    engine: Engine, kind: Entity, query: Query, columns: Sequence[Column], sort: Sort, count: int
+    engine: Engine, kind: Entity, query: Query, columns: Sequence[Column], sort: Sort, found: Found
 ) -> Iterator[list[Any]]:
     """Yield the values of all rows of a table, in constant memory; arguments as of :func:`page`.
 
@@ -172,7 +190,7 @@ def every(
     cursor: str | None = None
     while True:
         with Session(engine) as session:
-            batch = page(session, kind, query, columns, sort, count, cursor, BATCH)
+            batch = page(session, kind, query, columns, sort, found, cursor, BATCH)
             lines = [[row.value(column) for column in columns] for row in batch.items]
         yield from lines
         if batch.next is None:

@@ -46,7 +46,7 @@ class Listing:
         shown: Those that are shown.
         sort: By what it is sorted.
         unsorted: The column that it was to be sorted by, if there are too many rows for that.
-        count: How many rows there are, counted up to a limit.
+        found: How many rows there are, counted up to a limit.
         catalogue: What can be filtered by.
         root: The filter, as the builder shows it.
         errors: What is wrong with the filter, by the name of the part.
@@ -59,7 +59,7 @@ class Listing:
     shown: list[Column]
     sort: tables.Sort
     unsorted: Column | None
-    count: int
+    found: tables.Found
     catalogue: Catalogue
     root: builder.Group
     errors: dict[str, str]
@@ -104,11 +104,11 @@ class Listing:
         if self.errors:
             return paging.Page([], None, None)
         cursor = request.args.get("page")
-        return tables.page(session(), self.kind, self.query, self.shown, self.sort, self.count, cursor)
+        return tables.page(session(), self.kind, self.query, self.shown, self.sort, self.found, cursor)
 
     def can_sort(self, column: Column) -> bool:
         """Tell whether it can be sorted by a column."""
-        return tables.is_sortable(self.kind, column, self.count)
+        return tables.is_sortable(self.kind, column, self.found.count)
 
     def turned(self, column: Column) -> str:
         """Return by what it is sorted after a click on the head of a column: moments with the latest first."""
@@ -143,9 +143,9 @@ def read(
         organization=organization,
         source=source,
     )
-    count = 0 if errors else tables.count_of(session(), kind, query)
+    rows = tables.Found(0) if errors else tables.find(session(), kind, query)
     wanted = _sort(every[kind], request.args.get("sort", ""))
-    usable = tables.is_sortable(kind, wanted.column, count)
+    usable = tables.is_sortable(kind, wanted.column, rows.count)
     return Listing(
         kind=kind,
         query=query,
@@ -153,7 +153,7 @@ def read(
         shown=all_columns.chosen(every[kind], current_user.columns.get(kind)),
         sort=wanted if usable else _sort(every[kind], ""),
         unsorted=None if usable else wanted.column,
-        count=count,
+        found=rows,
         catalogue=catalogue,
         root=root,
         errors=errors,
@@ -190,7 +190,7 @@ def export(listing: Listing) -> Response:
         audit(connection, actor(), "export", _NAMES[listing.kind], columns=keys, **_given())
     rows: Iterator[list[Any]] = iter(())
     if not listing.errors:
-        rows = tables.every(mainstem().engine, listing.kind, listing.query, listing.shown, listing.sort, listing.count)
+        rows = tables.every(mainstem().engine, listing.kind, listing.query, listing.shown, listing.sort, listing.found)
     header = [column.label for column in listing.shown]
 
     def lines() -> Iterator[str]:

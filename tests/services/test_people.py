@@ -42,11 +42,11 @@ def session(mainstem: Mainstem) -> Iterator[Session]:
 
 def listed(session: Session, query: Query = EVERYBODY, kind: Entity = "person") -> list[Any]:
     """What a table shows, the last added first."""
-    return [row.entity for row in tables.page(session, kind, query, [], NEWEST, 0).items]
+    return [row.entity for row in tables.page(session, kind, query, [], NEWEST, tables.Found(0)).items]
 
 
 def paged(session: Session, cursor: str | None = None, size: int = 50) -> paging.Page[tables.Row]:
-    return tables.page(session, "person", EVERYBODY, [], NEWEST, 0, cursor, size)
+    return tables.page(session, "person", EVERYBODY, [], NEWEST, tables.Found(0), cursor, size)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_organizations_are_found_by_words_of_their_name_and_by_domain(factory: F
     assert named("blue") == ["Red", "Blue River Ltd"]
     assert named("river blue") == ["Blue River Ltd"]
     assert named("ver") == []
-    assert tables.count_of(session, "organization", Query("blue")) == 2
+    assert tables.find(session, "organization", Query("blue")).count == 2
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,11 @@ def test_who_is_added_meanwhile_moves_no_page(factory: Factory, session: Session
 
 def test_counting_stops_at_the_limit(factory: Factory, session: Session, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(paging, "COUNT_LIMIT", 3)
+    monkeypatch.setattr(tables, "FEW", 2)
     for expected in (1, 2, 3, 4, 4):
         factory.person(None)
         session.rollback()  # what is read shall be of now
-        assert tables.count_of(session, "person", EVERYBODY) == expected
+        assert tables.find(session, "person", EVERYBODY).count == expected
 
 
 def test_only_the_members_of_an_organization_or_the_people_of_a_source(factory: Factory, session: Session):

@@ -17,7 +17,7 @@ from core.services.columns import Column
 from core.services.errors import NotFound
 from core.services.mainstem import Mainstem
 from core.services.paging import COUNT_LIMIT
-from core.services.tables import Query, Sort
+from core.services.tables import Found, Query, Sort, find
 from tests.web.factories import NOW, Factory, installation
 
 MANY = COUNT_LIMIT + 1
@@ -44,7 +44,7 @@ def walk(session: Session, kind: Entity, sort: Sort, count: int, start: str = ""
     """The pages of a table from the first to the last; from the last to the first with ``start``, a cursor."""
     pages, cursor = [], start or None
     while True:
-        page = tables.page(session, kind, Query(), [sort.column], sort, count, cursor, size=2)
+        page = tables.page(session, kind, Query(), [sort.column], sort, Found(count), cursor, size=2)
         pages.append([row.entity.id for row in page.items])
         cursor = page.previous if start else page.next
         if cursor is None:
@@ -78,9 +78,9 @@ def test_every_order_meets_all_once_there_and_back(mainstem: Mainstem, factory: 
                     pages = walk(session, "person", sort, count)
                     assert {id for page in pages for id in page} == everyone, sort
                     assert sum(map(len, pages)) == len(everyone), sort
-                    last = tables.page(session, "person", Query(), [], sort, count, size=7)
+                    last = tables.page(session, "person", Query(), [], sort, Found(count), size=7)
                     assert last.next
-                    end = tables.page(session, "person", Query(), [], sort, count, last.next, size=7)
+                    end = tables.page(session, "person", Query(), [], sort, Found(count), last.next, size=7)
                     assert end.previous
                     back = walk(session, "person", sort, count, end.previous)
                     assert [id for page in reversed(back) for id in page] == [row.entity.id for row in last.items], sort
@@ -100,7 +100,10 @@ def test_rows_without_a_value_come_last_and_case_does_not_matter(mainstem: Mains
 
         def sorted_by(key: str, descending: bool) -> list[str | None]:
             sort = Sort(of_people[key], descending)
-            return [row.entity.first_name for row in tables.page(session, "person", Query(), [], sort, 5).items]
+            return [
+                row.entity.first_name
+                for row in tables.page(session, "person", Query(), [], sort, find(session, "person", Query())).items
+            ]
 
         for key, names in (("desk.seats", ["Cy", "Bo", "ann"]), ("desk.plan", ["Bo", "ann", "Cy"])):
             assert sorted_by(key, False)[:3] == names
@@ -127,7 +130,7 @@ def test_a_cursor_of_another_order_is_no_page(mainstem: Mainstem):
         ):
             cursor = paging.mark("after", (*key, UUID(int=1)))
             with pytest.raises(NotFound):
-                tables.page(session, "person", Query(), [], sort, 0, cursor)
+                tables.page(session, "person", Query(), [], sort, Found(0), cursor)
 
 
 def test_an_export_reads_in_batches_what_a_filter_finds(
@@ -146,7 +149,7 @@ def test_an_export_reads_in_batches_what_a_filter_finds(
         catalogue = columns.catalogue(of_all, "person", mainstem.host, sources)
     shown = columns.chosen(of_all["person"], ["tags", "sources", "desk.plan"])
     query = Query(filter=parse({"field": "desk.plan", "op": "is", "value": "pro"}, catalogue))
-    rows = tables.every(mainstem.engine, "person", query, shown, Sort(of_all["person"]["name"]), 7)
+    rows = tables.every(mainstem.engine, "person", query, shown, Sort(of_all["person"]["name"]), Found(7))
     assert list(rows) == [[f"P{number}", ["vip"], ["Support desk"], "Pro"] for number in range(7)]
 
 
