@@ -26,7 +26,7 @@ WORDS = 8
 """Further words of a search are not looked at."""
 
 BATCH = 500
-FEW = 500
+FEW = 1000
 """So many rows are found once; more are looked for again for each page, which then soon is full."""
 
 SORTED_TEXT = 100
