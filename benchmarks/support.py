@@ -109,6 +109,8 @@ class Databases:
 
     def cpu_seconds(self) -> float:
         """Return the processor time that PostgreSQL has taken so far."""
+        # That of a session which has just ended counts once its process is gone.
+        time.sleep(0.5)
         server = psutil.Process(self.server.pid)
         times = [server.cpu_times()]
         for backend in server.children():

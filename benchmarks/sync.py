@@ -109,8 +109,8 @@ def _floor(bases: Databases, at: Vendor, url: str, paths: Sequence[str]) -> Floo
     table.create(engine)
     session = requests.Session()
     session.headers.update(_headers(at))
-    began, cpu = time.perf_counter(), time.process_time()
     before = bases.cpu_seconds()
+    began, cpu = time.perf_counter(), time.process_time()
     for path in paths:
         for rows in _pages(session, at.url, path):
             with writing(engine) as connection:

@@ -117,7 +117,7 @@ def typed(trial: Trial) -> None:
                 _try(reader, value, f"{record.object} {record.remote_id}")
     with tables(policy) as database:
         counts = database.apply(trial.reading.pages)
-        if any("rejected" in told for told in counts.values()):
+        if any("rejected" in told or "incomplete" in told for told in counts.values()):
             raise Broken(f"the host refuses {_first_refusal(trial, policy)}")
 
 
