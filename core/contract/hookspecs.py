@@ -209,6 +209,9 @@ class SourceSpecs:
         Keep nothing between calls: the next one may come from another process, next week, or again with the same
         cursor. The order of pages must not skip records that change meanwhile: ascending by change, or by creation.
 
+        A token that has expired is renewed by ``account.renew(stale, change)`` and in no other way: of all workers one
+        calls ``change``, and what it returns is stored before anybody uses it. :mod:`plugins.base` does so by itself.
+
         Raises:
             SourceError: One of its kinds, by what the host shall do.
 
