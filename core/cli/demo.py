@@ -23,12 +23,15 @@ from core.cli.children import ENDINGS, Child, Children
 from core.cli.output import Command, open_mainstem, open_unmigrated, show, table, tell
 from core.cli.progress import outcome
 from core.cli.sources import DONE, follow
-from core.contract.types import SandboxOptions
+from core.contract.types import Redirect, SandboxOptions
 from core.db.migrate import upgrade
 from core.db.models import User
 from core.host import BadAnswer, Host
+from core.kit.consenting import agree
+from core.kit.rule import Broken
 from core.runtime.valkey import redis_url, stop_embedded
-from core.services import connecting
+from core.services import connecting, drafts
+from core.services.accounts import draft_account
 from core.services.exporting import EXPORTS, count
 from core.services.mainstem import Mainstem
 from core.services.progress import RunProgress, progress
@@ -177,16 +180,45 @@ def free_port(preferred: int) -> int:
 
 def bring_in(mainstem: Mainstem, plugin: str, sandbox: Facts, source_id: int | None, children: Children) -> RunProgress:
     """Connect the sandbox, or the data source of an earlier demo again, and sync it."""
-    if source_id is None:
-        source_id = connecting.connect(mainstem, plugin, {"credentials": dict(sandbox.credentials)}, ACTOR)
-        note = mainstem.settings.instance / "demo.json"
-        note.write_text(json.dumps({plugin: source_id}))
-    else:
-        connecting.reconnect(mainstem, source_id, ACTOR, credentials=sandbox.credentials)
+    source_id = connect(mainstem, plugin, sandbox, source_id)
+    note = mainstem.settings.instance / "demo.json"
+    note.write_text(json.dumps({plugin: source_id}))
     tell(f"Connected {plugin} at {sandbox.url}; bringing its data in")
     run_id = jobs.start_sync(mainstem, source_id)
     follow(mainstem, run_id, between=children.check)
     return progress(mainstem, run_id)
+
+
+def connect(mainstem: Mainstem, plugin: str, sandbox: Facts, source_id: int | None) -> int:
+    """Connect the sandbox, or the data source of an earlier demo again: by its credentials, or else by consent."""
+    if sandbox.credentials.keys() - set(mainstem.host.manifest(plugin).consent_asks):
+        if source_id is None:
+            return connecting.connect(mainstem, plugin, {"credentials": dict(sandbox.credentials)}, ACTOR)
+        connecting.reconnect(mainstem, source_id, ACTOR, credentials=sandbox.credentials)
+        return source_id
+    answers = agreed(mainstem, plugin, sandbox)
+    if source_id is None:
+        draft = drafts.create(mainstem, plugin, {}, ACTOR)
+        drafts.open_with_consent(mainstem, draft, answers)
+        return drafts.finish(mainstem, draft, ACTOR)
+    connecting.reconnect(mainstem, source_id, ACTOR, consent=answers)
+    return source_id
+
+
+def agreed(mainstem: Mainstem, plugin: str, sandbox: Facts) -> Mapping[str, str]:
+    """Go through the sandbox's consent page, which asks nobody; return what comes back.
+
+    Raises:
+        click.ClickException: The plugin does not lead to a consent page, or that leads nowhere.
+    """
+    account = draft_account(mainstem, plugin)
+    answer = mainstem.host.source(plugin).connect(account=account, answers=sandbox.credentials)
+    if not isinstance(answer, Redirect):
+        raise click.ClickException(f"Plugin {plugin!r} answers its sandbox with {answer!r}: see mainstem plugins check")
+    try:
+        return {**agree(account.http, answer, account.redirect_uri), **answer.keep}
+    except Broken as error:
+        raise click.ClickException(f"Plugin {plugin!r}: {error}") from None
 
 
 def wait_until_answers(url: str, child: Child, children: Children) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from html import unescape
 from typing import Any
-from urllib.parse import parse_qsl, urljoin
 
 import requests
 
@@ -32,14 +29,13 @@ from core.contract.types import (
 )
 from core.host import Host
 from core.kit.account import make_account
+from core.kit.consenting import agree
 from core.kit.rule import Broken
 from core.kit.wire import Turnstile, Wire
 from core.kit.wsgi import mount
 
 URL = "http://sandbox.test"
 MOST_PAGES = 5_000
-_HOPS = 3
-_AGREES = re.compile(r"""<(?:a|form)\b[^>]*?\b(?:href|action)=["']([^"']+)""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,20 +173,8 @@ class World:
             raise Broken(
                 f"connect with nothing but consent_asks must return a Redirect to the consent page, not {redirect!r}"
             )
-        url = f"{redirect.url}{'&' if '?' in redirect.url else '?'}state=kit"
-        browser = mount(requests.Session(), self.sandbox.app)
-        for _ in range(_HOPS):
-            response = browser.get(url, allow_redirects=False)
-            link = response.headers.get("Location") or next(iter(_AGREES.findall(response.text)), None)
-            if link is None:
-                raise Broken(f"the sandbox's consent page answers {response.status_code} and leads nowhere")
-            url = urljoin(url, unescape(link))
-            if url.startswith(self.draft.redirect_uri):
-                query = dict(parse_qsl(url.partition("?")[2]))
-                if query.pop("state", None) != "kit":
-                    raise Broken("the sandbox's consent page does not bring state back")
-                return self.source().connect(account=self.draft, answers={**change(query), **redirect.keep})
-        raise Broken(f"the sandbox's consent page does not lead back to redirect_uri within {_HOPS} steps")
+        query = agree(mount(requests.Session(), self.sandbox.app), redirect, self.draft.redirect_uri)
+        return self.source().connect(account=self.draft, answers={**change(query), **redirect.keep})
 
     def plan(self, scope: Scope | None = None, account: Account | None = None) -> Sequence[Partition]:
         """Return the partitions of a run; all there is unless ``scope`` says otherwise."""

@@ -7,16 +7,22 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
 
 import psutil
 import pytest
 
-from core.cli.demo import ADMIN, free_port, web_address
+from core.cli.demo import ADMIN, Facts, connect, free_port, web_address
+from core.contract.types import SandboxOptions
+from core.host import Host
 from core.services.mainstem import Mainstem
+from core.services.sources import list_sources
 from core.services.users import authenticate
 from tests.cli.conftest import Cli, Processes
+from tests.kit import depot
+from tests.plugins.zendesk.support import served
 
 
 @pytest.fixture
@@ -117,3 +123,22 @@ def test_the_web_admin_is_where_public_url_says_if_that_is_here():
     assert free_port(port) == port
     address = web_address({}, None)
     assert address.public == f"http://127.0.0.1:{address.port}"
+
+
+class Consenting(depot.Depot):
+    """Knows no other way in than consent."""
+
+    manifest = replace(depot.Depot.manifest, auth="oauth")
+
+
+def test_a_vendor_without_credentials_is_connected_by_consent_and_again(sqlite_url: str, tmp_path: Path):
+    sandbox = depot.Sandbox(SandboxOptions(people=3))
+    with served(sandbox.app) as url:
+        environ = {"DATABASE_URL": sqlite_url, "MAINSTEM_INSTANCE": str(tmp_path), **sandbox.environment(url)}
+        mainstem = Mainstem.open(environ, Host([Consenting()]))
+        facts = Facts(url, {}, sandbox.environment(url))
+        source = connect(mainstem, "depot", facts, None)
+        assert connect(mainstem, "depot", facts, source) == source
+        (row,) = list_sources(mainstem)
+        assert (row["state"], row["remote_id"]) == ("connected", "depot-1")
+        mainstem.engine.dispose()
