@@ -60,7 +60,13 @@ def apply_page(
     Raises:
         Retry: Others kept changing the same people: try again later.
     """
-    batch = shaper.shape(page)
+    return apply_shaped(engine, page, shaper.shape(page), policy, checkpoint)
+
+
+def apply_shaped(
+    engine: Engine, page: Page, batch: Batch, policy: Policy, checkpoint: Callable[[Connection, Counts], None]
+) -> Counts:
+    """Do what :func:`apply_page` does with a page that was shaped already; its records are not looked at again."""
     for attempt in range(_RETRIES):
         try:
             with writing(engine) as connection:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,21 +22,21 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.contract.errors import Reauthorise, Restart, Retry, SourceError
-from core.contract.types import Account, Cursor, Page, Partition
+from core.contract.types import Account, Cursor, Page, Partition, Ref
 from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import Partition as PartitionRow
 from core.db.models import Run
-from core.pipeline.apply import Counts, apply_page, summed
+from core.pipeline.apply import Counts, apply_shaped, summed
 from core.pipeline.policy import Policy
-from core.pipeline.shape import Shaper
+from core.pipeline.shape import Batch, Shaper
 from core.services.accounts import CountingSession, account_of
 from core.services.leases import claim, heartbeat, lease_end, release
 from core.services.mainstem import Mainstem
 from core.services.policies import policy_of
 from core.services.recovery import needing_plugin, pause, wait_seconds
 from core.services.sources import config_of, get_source, now_utc
-from core.services.vanished import note_seen
+from core.services.vanished import note_seen, refs_in
 
 PARTITION, RUN = table_of(PartitionRow), table_of(Run)
 ATTEMPTS = 10
@@ -123,6 +123,15 @@ def _known_until(source: RowMapping, run: RowMapping, object: str) -> datetime:
     since = source["since"].get(object)
     started: datetime = run["started_at"]
     return datetime.fromisoformat(since) if since else started
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A page that waits to be written: what the vendor sent is gone by then, only what is kept of it takes memory."""
+
+    page: Page
+    batch: Batch
+    seen: Collection[Ref]
 
 
 class _Reader:
@@ -223,23 +232,27 @@ class _Reader:
         partition = Partition(row["object"], row["key"], row["start"], row["unbroken"])
         progress = dict(row)
         with ThreadPoolExecutor(1, thread_name_prefix=f"fetch-{row['id']}") as fetcher:
-            coming: Future[Page] = fetcher.submit(self._fetch, partition, row["cursor"])
+            coming: Future[_Fetched] = fetcher.submit(self._fetch, partition, row["cursor"])
             while True:
-                page = coming.result()
+                fetched = coming.result()
+                page = fetched.page
                 last = page.next is None
                 goes_on = not last and (not self._must_stop() or (partition.unbroken and not self._stopped.is_set()))
                 if goes_on:
                     coming = fetcher.submit(self._fetch, partition, page.next)
-                self._write(progress, page, release=not goes_on)
+                self._write(progress, fetched, release=not goes_on)
                 self._tell()
                 if not goes_on:
                     return
 
-    def _fetch(self, partition: Partition, cursor: Cursor) -> Page:
+    def _fetch(self, partition: Partition, cursor: Cursor) -> _Fetched:
         plugin = self._mainstem.host.source(self._account.plugin)
-        return plugin.sync(account=self._account, partition=partition, cursor=cursor)
+        page = plugin.sync(account=self._account, partition=partition, cursor=cursor)
+        seen = refs_in(page) if self._is_full else ()
+        return _Fetched(replace(page, records=()), self._shaper.shape(page), seen)
 
-    def _write(self, progress: dict[str, Any], page: Page, *, release: bool) -> None:
+    def _write(self, progress: dict[str, Any], fetched: _Fetched, *, release: bool) -> None:
+        page = fetched.page
         policy = replace(self.policy, now=now_utc(), run_id=self._run_id)
         progress["requests"] += self._take_requests()
         progress["pages"] += 1
@@ -270,9 +283,9 @@ class _Reader:
             if written.rowcount != 1:
                 raise LeaseLost
             if self._is_full:
-                note_seen(connection, self._run_id, self._source["id"], page)
+                note_seen(connection, self._run_id, self._source["id"], fetched.seen)
 
-        counts = apply_page(self._mainstem.engine, page, self._shaper, policy, checkpoint)
+        counts = apply_shaped(self._mainstem.engine, page, fetched.batch, policy, checkpoint)
         progress["counts"] = summed((progress["counts"], counts))
 
     def _tell(self) -> None:

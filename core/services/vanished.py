@@ -32,12 +32,13 @@ TOLERATED, TOLERATED_SHARE = 5, 0.01
 """By how many records, or by which share of them, a listing may differ from what the vendor counts."""
 
 
-def note_seen(connection: Connection, run_id: int, source_id: int, page: Page) -> None:
+def refs_in(page: Page) -> list[Ref]:
+    """Return what a page holds, refused or not."""
+    return [Ref(item.object, item.remote_id) for item in page.records if item.remote_id]
+
+
+def note_seen(connection: Connection, run_id: int, source_id: int, refs: Iterable[Ref]) -> None:
     """Write down which records a page of a full run holds, in the transaction that takes it in."""
-    _note(connection, run_id, source_id, (Ref(item.object, item.remote_id) for item in page.records if item.remote_id))
-
-
-def _note(connection: Connection, run_id: int, source_id: int, refs: Iterable[Ref]) -> None:
     ids = sorted({link_id(source_id, ref.object, str(ref.remote_id)) for ref in refs})
     insert_missing(connection, SEEN, [{"run_id": run_id, "link_id": id} for id in ids])
 
@@ -163,6 +164,6 @@ class _Search:
 
         def checkpoint(connection: Connection, counts: Counts) -> None:
             # Of what the page does not name nothing is known: it stays, and is not asked for again.
-            _note(connection, self._run_id, self._source_id, refs)
+            note_seen(connection, self._run_id, self._source_id, refs)
 
         return apply_page(self._mainstem.engine, page, Shaper(policy), policy, checkpoint)

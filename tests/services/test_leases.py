@@ -517,10 +517,26 @@ def _interrupt() -> None:
 
 def test_an_interrupt_ends_after_the_page_at_hand(mainstem: Mainstem, source: int, vendor: Vendor):
     vendor.data = {"user": [user(n) for n in range(600)]}
-    vendor.before = lambda partition, page: _interrupt() if page == 1 else None
+    arrived = threading.Event()
+
+    def interrupt(*args: Any) -> None:
+        arrived.set()
+        raise KeyboardInterrupt
+
+    def before(partition: str, page: int) -> None:
+        if page == 1:
+            _interrupt()
+            # On a busy machine all pages could be read before this process takes notice.
+            arrived.wait(30)
+
+    vendor.before = before
     run_id = planned(mainstem, source)
-    with pytest.raises(KeyboardInterrupt):
-        advance(mainstem, run_id, threads=1)
+    usual = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            advance(mainstem, run_id, threads=1)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     (row,) = rows(mainstem.engine, PartitionRow)
     assert (row["state"], row["lease_token"]) == ("ready", None)
     assert len(emails(mainstem.engine)) == 2 * row["pages"] < 600
