@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import filters, growth, limits, lines, sync, webhooks
+from benchmarks import filters, growth, limits, lines, pages, sync, webhooks
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "sync": sync.run,
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "limits": limits.run,
     "webhooks": webhooks.run,
     "filters": filters.run,
+    "pages": pages.run,
     "lines": lines.run,
 }
 
