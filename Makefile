@@ -18,10 +18,10 @@ demo: $(VENV)/.installed ## try it: sandbox, sync, worker and web admin on this 
 	@$(BIN)/mainstem demo $(ARGS)
 
 test: $(VENV)/.installed-test chromium ## run all tests: both databases, Valkey, workers, browser (ARGS: options of pytest)
-	@$(BIN)/pytest -n logical --maxprocesses 4 $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 coverage: $(VENV)/.installed-test chromium ## run all tests and see that they run 90 % of core and plugins; takes half as long again
-	@$(BIN)/pytest -n logical --maxprocesses 4 --cov --cov-report=term $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
 
 soak: $(VENV)/.installed-test ## kill and cut off everything again and again, then prove that nothing was lost (ARGS="--minutes 10 --seed 7")
 	@$(BIN)/python -m tests.faults.soak $(ARGS)

@@ -29,6 +29,24 @@ hypothesis.settings.register_profile("mainstem", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("mainstem")
 
 
+# Several workers: what takes long begins first, so that none is at it alone in the end.
+
+SLOW = ("faults", "browser", "jobs", "cli", "kit")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Begin one more worker than there are processors: many tests wait for processes that they started."""
+    return min((os.cpu_count() or 1) + 1, 5)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each worker's share, a stretch of the list until it takes over others' work, begin with slow tests."""
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    slow_first = sorted(items, key=lambda item: item.path.parent.name not in SLOW)
+    items[:] = [item for worker in range(workers) for item in slow_first[worker::workers]]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _on_this_machine() -> Iterator[None]:
     with only_this_machine():
@@ -133,7 +151,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     """Start the Chromium of this machine, without its own calls home."""
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if not program:
-        pytest.fail("no Chromium: apt-get install -y --no-install-recommends chromium-headless-shell, or set CHROMIUM to its path")
+        pytest.fail("no Chromium: make chromium installs it, or set CHROMIUM to its path")
     arguments = [
         "--disable-background-networking",
         "--disable-component-update",

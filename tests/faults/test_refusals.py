@@ -54,7 +54,7 @@ def read(progress: RunProgress, object: str) -> int:
 
 def test_a_token_revoked_half_way(mainstem: Mainstem, source: int, sandbox: Sandbox, install: Install, fresh_url: str):
     store = sandbox.store
-    store.set_faults(f"revoke@{store.api_requests + 45}")
+    store.set_faults(f"revoke@{store.api_requests + 70}")
     paused = sync(mainstem, source)
     assert paused.state == "paused"
     (row,) = rows(mainstem.engine, DataSource)

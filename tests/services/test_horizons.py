@@ -18,7 +18,6 @@ from tests.services.asking import AskedVendor
 from tests.services.conftest import CONFIG, counts, rows, run
 from tests.services.vendor import user
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 SEEN = {"seen": 90}
 """What users have seen stays as long as ever."""
 
@@ -31,7 +30,7 @@ def vendor() -> AskedVendor:
 
 
 def ago(days: int) -> datetime:
-    return NOW - timedelta(days=days)
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(days=days)
 
 
 def chat(*days: int) -> Record:
@@ -44,7 +43,7 @@ def chat(*days: int) -> Record:
 
 
 def kept(mainstem: Mainstem) -> list[int]:
-    return sorted((NOW - row["occurred_at"]).days for row in activities(mainstem))
+    return sorted((datetime.now(UTC) - row["occurred_at"]).days for row in activities(mainstem))
 
 
 def activities(mainstem: Mainstem) -> Any:
