@@ -1,17 +1,14 @@
 """Set-based statements: the only code that knows on which database it runs.
 
-Rows of a page go to the driver past SQLAlchemy's handling of parameters: the text of a statement is made once, and
-values are converted column by column.
+Rows of a page go to the driver past SQLAlchemy's handling of parameters (:mod:`core.db.rows`), and the text of a
+statement is made once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, Literal
-from uuid import UUID
 
 import orjson
 from sqlalchemy import (
@@ -39,12 +36,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql.dml import ReturningInsert
 
-from core.db.types import as_json
+from core.db.rows import Rows, as_recordset, as_tuples, with_defaults
 
-Rows = Sequence[Mapping[str, Any]]
-"""Rows to be written: all with the same columns."""
-
-_DIALECTS = {"sqlite": sqlite.dialect(json_serializer=as_json), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]
+_DIALECTS = {"sqlite": sqlite.dialect(), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]
 
 
 def table_of(model: type[Any]) -> Table:
@@ -70,12 +64,12 @@ def insert_missing(connection: Connection, table: Table, rows: Rows) -> set[Any]
     """
     if not rows:
         return set()
-    rows = _with_defaults(table, rows)
+    rows = with_defaults(table, rows)
     sql = _insert_missing(connection.dialect.name, table, tuple(rows[0]))
     if connection.dialect.name == "sqlite":
-        inserted = connection.exec_driver_sql(sql, _as_tuples(table, rows)).rowcount
+        inserted = connection.exec_driver_sql(sql, as_tuples(table, rows)).rowcount
         return {row[_key(table).name] for row in rows} if inserted == len(rows) else None
-    return set(connection.exec_driver_sql(sql, {"rows": _as_recordset(rows)}).scalars())
+    return set(connection.exec_driver_sql(sql, {"rows": as_recordset(rows)}).scalars())
 
 
 @lru_cache
@@ -109,7 +103,7 @@ def upsert(
         unless_equal: Name of a column; rows that have the same value in it are left alone.
     """
     if rows:
-        rows = _with_defaults(table, rows)
+        rows = with_defaults(table, rows)
         keys = None if key is None else tuple(key)
         sql = _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(update), keys, unless_equal)
         _write(connection, sql, table, rows)
@@ -155,7 +149,7 @@ def add_up(
     """
     if not rows:
         return
-    rows = _with_defaults(table, rows)
+    rows = with_defaults(table, rows)
     dialect = connection.dialect.name
     statement = _insert(dialect, table, tuple(rows[0]))
     old, new = table.c, statement.excluded
@@ -187,68 +181,9 @@ def _compiled(dialect: str, statement: Any) -> str:
 
 def _write(connection: Connection, sql: str, table: Table, rows: Rows) -> None:
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(sql, _as_tuples(table, rows))
+        connection.exec_driver_sql(sql, as_tuples(table, rows))
     else:
-        connection.exec_driver_sql(sql, {"rows": _as_recordset(rows)})
-
-
-def _with_defaults(table: Table, rows: Rows) -> Rows:
-    """Add the columns that get a value of their own when none is given."""
-    defaults = {name: default for name, default in _defaults(table).items() if name not in rows[0]}
-    return [{**row, **{name: make() for name, make in defaults.items()}} for row in rows] if defaults else rows
-
-
-@lru_cache
-def _defaults(table: Table) -> Mapping[str, Callable[[], Any]]:
-    def maker(default: Any) -> Callable[[], Any]:
-        return (lambda: default.arg(None)) if default.is_callable else (lambda: default.arg)
-
-    return {column.name: maker(column.default) for column in table.columns if column.default is not None}
-
-
-def _as_tuples(table: Table, rows: Rows) -> list[tuple[Any, ...]]:
-    """Return the rows as SQLite stores them."""
-    converters = _converters(table)
-    columns = []
-    # In the order in which the statement names them, which is the table's.
-    for name in (each.name for each in table.columns if each.name in rows[0]):
-        values, convert = [row[name] for row in rows], converters[name]
-        columns.append(values if convert is None else list(map(convert, values)))
-    return list(zip(*columns, strict=True))
-
-
-@lru_cache
-def _converters(table: Table) -> Mapping[str, Callable[[Any], Any] | None]:
-    return {column.name: _converter(column) for column in table.columns}
-
-
-def _converter(column: Column[Any]) -> Callable[[Any], Any] | None:
-    """Return what SQLAlchemy does with a value of the column, in one call for the types that every row has."""
-    if isinstance(column.type, Uuid):
-        return _hex if column.nullable else attrgetter("hex")
-    if isinstance(column.type, JSON) and not column.nullable:
-        return as_json
-    dialect = _DIALECTS["sqlite"]
-    return column.type.dialect_impl(dialect).bind_processor(dialect)
-
-
-def _hex(id: UUID | None) -> str | None:
-    return None if id is None else id.hex
-
-
-def _as_recordset(rows: Rows) -> str:
-    """Return the rows as the JSON that PostgreSQL reads them from."""
-    return as_json(rows, _plain, orjson.OPT_PASSTHROUGH_DATETIME)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, UUID):
-        return value.hex
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.isoformat()
-    raise TypeError(f"{value!r} cannot be stored")
+        connection.exec_driver_sql(sql, {"rows": as_recordset(rows)})
 
 
 def rows_in(

@@ -13,15 +13,15 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from core.contract.errors import Reauthorise, Restart, Retry, SourceError
+from core.contract.errors import Reauthorise, SourceError
 from core.contract.types import Account, Cursor, Page, Partition, Ref
 from core.db.bulk import table_of
 from core.db.engine import writing
@@ -34,13 +34,11 @@ from core.services.accounts import CountingSession, account_of
 from core.services.leases import claim, heartbeat, lease_end, release
 from core.services.mainstem import Mainstem
 from core.services.policies import policy_of
-from core.services.recovery import needing_plugin, pause, wait_seconds
+from core.services.recovery import needing_plugin, recover
 from core.services.sources import config_of, get_source, now_utc
 from core.services.vanished import note_seen, refs_in
 
 PARTITION, RUN = table_of(PartitionRow), table_of(Run)
-ATTEMPTS = 10
-RESTARTS = 3
 _LOOK_SECONDS = 1.0
 
 log = logging.getLogger("mainstem.sync")
@@ -309,29 +307,3 @@ class _Reader:
 def _is_ours(error: Exception) -> bool:
     """Tell the database's troubles, which a later attempt may not meet, from a fault in a plugin's data."""
     return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
-
-
-def recover(
-    mainstem: Mainstem, source: RowMapping, partition_id: int, token: UUID, error: SourceError
-) -> datetime | None:
-    """Do what an error asks for: wait, begin again, get an admin, or give this partition up.
-
-    Returns:
-        When it may be tried again, if it has to wait.
-    """
-    with mainstem.engine.connect() as connection:
-        row = connection.execute(select(PARTITION).where(PARTITION.c.id == partition_id)).mappings().one()
-    log.warning("%s", error, extra={"run": row["run_id"], "partition": partition_id})
-    attempts, restarts = row["attempts"] + 1, row["restarts"] + 1
-    if isinstance(error, Reauthorise):
-        release(mainstem, partition_id, token, error=str(error))
-        pause(mainstem, source, row["run_id"], str(error))
-    elif isinstance(error, Retry) and attempts < ATTEMPTS:
-        later = now_utc() + timedelta(seconds=wait_seconds(error, attempts))
-        release(mainstem, partition_id, token, error=str(error), attempts=attempts, not_before=later)
-        return later
-    elif isinstance(error, Restart) and restarts <= RESTARTS:
-        release(mainstem, partition_id, token, error=str(error), restarts=restarts, cursor=row["start"])
-    else:
-        release(mainstem, partition_id, token, state="failed", error=str(error))
-    return None

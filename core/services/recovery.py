@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import RowMapping, select
 
-from core.contract.errors import Retry
+from core.contract.errors import Reauthorise, Restart, Retry, SourceError
 from core.db.bulk import table_of
 from core.db.engine import writing
-from core.db.models import Run
+from core.db.models import Partition, Run
 from core.host import PluginMissing
+from core.services.leases import release
 from core.services.mainstem import Mainstem
-from core.services.sources import SOURCE
+from core.services.sources import SOURCE, now_utc
 
-RUN = table_of(Run)
+RUN, PARTITION = table_of(Run), table_of(Partition)
 LONGEST_WAIT = 900.0
+ATTEMPTS = 10
+RESTARTS = 3
+
+log = logging.getLogger("mainstem.sync")
 
 
 def wait_seconds(error: Retry, attempts: int) -> float:
@@ -75,3 +82,29 @@ def pause(mainstem: Mainstem, source: RowMapping, run_id: int, error: str) -> No
                 .where(RUN.c.id == run_id, RUN.c.state.in_(("queued", "running")))
                 .values(state="paused", error=error, lease_token=None, lease_until=None)
             )
+
+
+def recover(
+    mainstem: Mainstem, source: RowMapping, partition_id: int, token: UUID, error: SourceError
+) -> datetime | None:
+    """Do what an error asks for: wait, begin again, get an admin, or give this partition up.
+
+    Returns:
+        When it may be tried again, if it has to wait.
+    """
+    with mainstem.engine.connect() as connection:
+        row = connection.execute(select(PARTITION).where(PARTITION.c.id == partition_id)).mappings().one()
+    log.warning("%s", error, extra={"run": row["run_id"], "partition": partition_id})
+    attempts, restarts = row["attempts"] + 1, row["restarts"] + 1
+    if isinstance(error, Reauthorise):
+        release(mainstem, partition_id, token, error=str(error))
+        pause(mainstem, source, row["run_id"], str(error))
+    elif isinstance(error, Retry) and attempts < ATTEMPTS:
+        later = now_utc() + timedelta(seconds=wait_seconds(error, attempts))
+        release(mainstem, partition_id, token, error=str(error), attempts=attempts, not_before=later)
+        return later
+    elif isinstance(error, Restart) and restarts <= RESTARTS:
+        release(mainstem, partition_id, token, error=str(error), restarts=restarts, cursor=row["start"])
+    else:
+        release(mainstem, partition_id, token, state="failed", error=str(error))
+    return None

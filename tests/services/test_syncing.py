@@ -190,22 +190,22 @@ def test_without_a_time_the_wait_doubles_within_limits():
 
 
 def test_it_gives_up_after_too_many_retries_in_a_row(mainstem: Mainstem, source: int, busy: Vendor):
-    busy.errors["user", 1] = [Retry("Acme is busy", after=0)] * partitions.ATTEMPTS
+    busy.errors["user", 1] = [Retry("Acme is busy", after=0)] * recovery.ATTEMPTS
     progress = run(mainstem, source)
     assert (progress.status, progress.error) == ("partial", "user: Acme is busy")
-    assert busy.asked()["user", 1] == partitions.ATTEMPTS
+    assert busy.asked()["user", 1] == recovery.ATTEMPTS
     assert counts(progress)["user"] == {"read": 2, "created": 2}
     assert "user" not in list_sources(mainstem)[0]["since"]
 
 
 def test_a_page_between_makes_retries_start_anew(mainstem: Mainstem, source: int, busy: Vendor):
-    almost = [Retry("Acme is busy", after=0)] * (partitions.ATTEMPTS - 1)
+    almost = [Retry("Acme is busy", after=0)] * (recovery.ATTEMPTS - 1)
     busy.errors["user", 0], busy.errors["user", 1] = [*almost], [*almost]
     assert run(mainstem, source).status == "succeeded"
 
 
 def test_a_restart_begins_from_the_start(mainstem: Mainstem, source: int, busy: Vendor):
-    busy.errors["user", 2] = [Restart("The cursor has expired")] * partitions.RESTARTS
+    busy.errors["user", 2] = [Restart("The cursor has expired")] * recovery.RESTARTS
     progress = run(mainstem, source)
     assert progress.status == "succeeded"
     assert [busy.asked()["user", n] for n in range(3)] == [4, 4, 4]
@@ -214,10 +214,10 @@ def test_a_restart_begins_from_the_start(mainstem: Mainstem, source: int, busy: 
 
 
 def test_restarts_are_limited(mainstem: Mainstem, source: int, busy: Vendor):
-    busy.errors["user", 1] = [Restart("The cursor has expired")] * (partitions.RESTARTS + 1)
+    busy.errors["user", 1] = [Restart("The cursor has expired")] * (recovery.RESTARTS + 1)
     progress = run(mainstem, source)
     assert (progress.status, progress.error) == ("partial", "user: The cursor has expired")
-    assert busy.asked()["user", 1] == partitions.RESTARTS + 1
+    assert busy.asked()["user", 1] == recovery.RESTARTS + 1
 
 
 def test_what_is_refused_fails_alone(mainstem: Mainstem, source: int, busy: Vendor):
