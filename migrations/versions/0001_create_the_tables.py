@@ -37,6 +37,12 @@ def upgrade() -> None:
         batch_op.create_index("ix_activity_person_id_occurred_at", ["person_id", "occurred_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_activity_record_link_id"), ["record_link_id"], unique=False)
         batch_op.create_index("ix_activity_source_id_occurred_at", ["source_id", "occurred_at"], unique=False)
+        batch_op.create_index(
+            "ix_activity_type",
+            ["type", "person_id", "occurred_at"],
+            unique=False,
+            postgresql_include=["source_id"],
+        )
 
     op.create_table(
         "activity_past",
@@ -251,6 +257,12 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_organization_initial_source_id"), ["initial_source_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_organization_name"), ["name"], unique=False)
+    op.create_index(
+        "ix_organization_lower_name",
+        "organization",
+        [sa.func.lower(sa.column("name")).label("text")],
+        postgresql_ops={"text": "text_pattern_ops"},
+    )
 
     op.create_table(
         "participant",
@@ -294,6 +306,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_person_email"), ["email"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_first_name"), ["first_name"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_initial_source_id"), ["initial_source_id"], unique=False)
+    op.create_index(
+        "ix_person_lower_first_name",
+        "person",
+        [sa.func.lower(sa.column("first_name")).label("text")],
+        postgresql_ops={"text": "text_pattern_ops"},
+    )
+    op.create_index(
+        "ix_person_lower_last_name",
+        "person",
+        [sa.func.lower(sa.column("last_name")).label("text")],
+        postgresql_ops={"text": "text_pattern_ops"},
+    )
 
     op.create_table(
         "salt",
@@ -569,6 +593,8 @@ def downgrade() -> None:
 
     op.drop_table("tagging")
     op.drop_table("salt")
+    op.drop_index("ix_person_lower_first_name", table_name="person")
+    op.drop_index("ix_person_lower_last_name", table_name="person")
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_initial_source_id"))
         batch_op.drop_index(batch_op.f("ix_person_first_name"))
@@ -581,6 +607,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_participant_person_id"))
 
     op.drop_table("participant")
+    op.drop_index("ix_organization_lower_name", table_name="organization")
     with op.batch_alter_table("organization", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_organization_name"))
         batch_op.drop_index(batch_op.f("ix_organization_initial_source_id"))
@@ -632,6 +659,7 @@ def downgrade() -> None:
 
     op.drop_table("activity_past")
     with op.batch_alter_table("activity", schema=None) as batch_op:
+        batch_op.drop_index("ix_activity_type")
         batch_op.drop_index("ix_activity_source_id_occurred_at")
         batch_op.drop_index(batch_op.f("ix_activity_record_link_id"))
         batch_op.drop_index("ix_activity_person_id_occurred_at")

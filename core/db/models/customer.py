@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, Text, text
+from sqlalchemy import Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Model
@@ -71,6 +71,15 @@ class Organization(Model):
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+# By these, filters find a text, or its beginning, in upper or lower case and whatever the database's locale.
+for _name, _column in (
+    ("ix_person_lower_first_name", Person.first_name),
+    ("ix_person_lower_last_name", Person.last_name),
+    ("ix_organization_lower_name", Organization.name),
+):
+    Index(_name, func.lower(_column).label("text"), postgresql_ops={"text": "text_pattern_ops"})
 
 
 class Identity(Model):
@@ -138,6 +147,8 @@ class Activity(Model):
     __table_args__ = (
         Index("ix_activity_person_id_occurred_at", "person_id", "occurred_at"),
         Index("ix_activity_source_id_occurred_at", "source_id", "occurred_at"),
+        # Who did it, how often and when, is answered by the index alone.
+        Index("ix_activity_type", "type", "person_id", "occurred_at", postgresql_include=["source_id"]),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
