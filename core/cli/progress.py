@@ -33,6 +33,7 @@ class Follower:
         self._run_id = run_id
         self._lock = threading.Lock()
         self._shown_at = 0.0
+        self._told = ""
         self._bars = Bars() if sys.stderr.isatty() else None
         self._every = BARS_SECONDS if self._bars else PLAIN_SECONDS
 
@@ -61,8 +62,9 @@ class Follower:
     def _show(self, run: RunProgress) -> None:
         if self._bars:
             self._bars.show(run)
-        else:
-            tell(line(run))
+        elif (text := line(run)) != self._told:
+            self._told = text
+            tell(text)
 
 
 class Bars:

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from core.cli import progress as shown
 from core.cli.progress import Bars, duration, line, outcome
 from core.db.models import COUNTS
+from core.services.mainstem import Mainstem
 from core.services.progress import ObjectProgress, RunProgress
 
 CUSTOMERS = ObjectProgress(
@@ -25,6 +27,18 @@ def test_a_line_tells_counts_rate_requests_and_time_left():
     assert line(RUN) == "run 7 running · customers 50/200 · 10 records/s, 1,234 requests, 15 s left"
     assert line(replace(RUN, objects={"note": NOTES})) == "run 7 running · notes 7 · 1 records/s, 1,234 requests"
     assert line(replace(RUN, state="queued", objects={}, seconds=0.0)) == "run 7 queued · 0 records/s, 1,234 requests"
+
+
+def test_elsewhere_than_on_a_terminal_a_line_comes_when_it_says_something_new(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    states = iter([replace(RUN, state="queued"), replace(RUN, state="queued"), RUN])
+    monkeypatch.setattr(shown, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(shown, "progress", lambda mainstem, run_id: next(states))
+    follower = shown.Follower(Mainstem.__new__(Mainstem), 7)
+    for _ in range(3):
+        follower.refresh()
+    assert [text.split(" ·")[0] for text in capsys.readouterr().err.splitlines()] == ["run 7 queued", "run 7 running"]
 
 
 def test_the_outcome_tells_what_became_of_each_object():
