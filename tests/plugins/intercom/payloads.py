@@ -26,7 +26,7 @@ EVE = author("admin", "7001", "Eve Ops")
 BOT = author("bot", "278", "Fin")
 
 
-def part(id: Any, part_type: str, by: dict[str, Any], at: int, **more: Any) -> dict[str, Any]:
+def part(id: Any, part_type: str, by: dict[str, Any], at: int | None, **more: Any) -> dict[str, Any]:
     return {
         "type": "conversation_part",
         "id": id,
