@@ -183,11 +183,7 @@ class _ObjectShaper:
         policy = self._policy
         check_id(record.remote_id, "id")
         values = self._read_values(record)
-        fields = {}
-        for key, value in record.fields.items():
-            if (selected := self._fields.get(key)) is not None:
-                name, read = selected
-                fields[name] = None if value is None else read(value)
+        fields, odd = self._read_fields(record)
         tags = None if record.tags is None else tuple(dict.fromkeys(map(tag_name, record.tags)))
         organizations = record.organizations
         if organizations is not None:
@@ -224,8 +220,25 @@ class _ObjectShaper:
             activities=activities,
             permissions=checked_permissions(record.permissions),
             content_hash=content_hash(text),
-            refused=refused,
+            refused=[*odd, *refused],
         )
+
+    def _read_fields(self, record: Record) -> tuple[dict[str, Any], list[str]]:
+        """Return the values of the vendor's own fields, and why others are refused.
+
+        What people type into a vendor's fields is often not what their type says: it costs no more than itself.
+        """
+        fields: dict[str, Any] = {}
+        refused: list[str] = []
+        for key, value in record.fields.items():
+            if (selected := self._fields.get(key)) is None:
+                continue
+            name, read = selected
+            try:
+                fields[name] = None if value is None else read(value)
+            except ValidationError as error:
+                refused.append(reason(error))
+        return fields, refused
 
     def _read_values(self, record: Record) -> dict[str, Any]:
         values = {}

@@ -47,30 +47,41 @@ def refused(world: World) -> list[tuple[str, str, bool]]:
 
 
 def test_a_refused_record_is_kept_with_reason_and_payload_and_the_rest_goes_in(world: World):
-    counts = world.apply(user("1"), user("2", seats="many"), Refusal("chat", "c", "no parts", {"id": "c"}))
+    counts = world.apply(user("1"), user("2", email=5), Refusal("chat", "c", "no parts", {"id": "c"}))
     assert counts == {"user": {"read": 2, "created": 1, "rejected": 1}, "chat": {"read": 1, "rejected": 1}}
     chat_row, user_row = sorted(world.rows(RefusedRecord), key=lambda row: str(row["object"]))
     assert (user_row["object"], user_row["remote_id"]) == ("user", "2")
-    assert user_row["reason"] == "seats: must be a whole number of at most 64 bits"
-    assert user_row["payload"] == {"id": "2", "seats": "many"}
+    assert user_row["reason"] == "email: must be text"
+    assert user_row["payload"] == {"id": "2", "email": 5}
     assert (user_row["refused_at"], user_row["resolved_at"], user_row["source_id"]) == (NOW, None, 1)
     assert (chat_row["reason"], chat_row["payload"]) == ("no parts", {"id": "c"})
 
 
 def test_refused_again_it_is_still_one_with_the_newest_reason(world: World):
-    world.apply(user("2", seats="many"))
-    world.apply(user("2", score="x"), policy=policy(now=LATER))
+    world.apply(user("2", email=5))
+    world.apply(user("2", phone=5), policy=policy(now=LATER))
     (row,) = world.rows(RefusedRecord)
-    assert (row["reason"], row["refused_at"]) == ("score: must be a finite number", LATER)
+    assert (row["reason"], row["refused_at"]) == ("phone: must be text", LATER)
 
 
 def test_it_is_settled_when_it_comes_in_and_open_again_when_refused_again(world: World):
-    world.apply(user("1", seats="x"), user("2", seats="x"), Refusal("chat", "1", "no parts"))
-    world.apply(user("1", seats=1), policy=policy(now=LATER))
-    whole = "seats: must be a whole number of at most 64 bits"
-    assert sorted(refused(world)) == [("1", "no parts", False), ("1", whole, True), ("2", whole, False)]
-    world.apply(user("1", seats="y"))
-    assert ("1", whole, False) in refused(world)
+    world.apply(user("1", email=5), user("2", email=5), Refusal("chat", "1", "no parts"))
+    world.apply(user("1", email="a@example.com"), policy=policy(now=LATER))
+    text = "email: must be text"
+    assert sorted(refused(world)) == [("1", text, True), ("1", "no parts", False), ("2", text, False)]
+    world.apply(user("1", email=6))
+    assert ("1", text, False) in refused(world)
+
+
+def test_a_value_of_a_field_that_cannot_be_taken_leaves_what_was_there(world: World):
+    world.apply(user("1", email="a@example.com", seats=3, plan="Pro"))
+    assert world.apply(user("1", 1, email="a@example.com", seats="many", plan="Free")) == {
+        "user": {"read": 1, "updated": 1, "incomplete": 1}
+    }
+    (person,) = world.rows(Person)
+    assert person["fields"] == {"acme.seats": 3, "acme.plan": "Free"}
+    told = "taken without seats: must be a whole number of at most 64 bits"
+    assert refused(world) == [("1", told, False)]
 
 
 def test_a_part_that_cannot_be_taken_costs_no_other_and_is_told_until_it_can(world: World):
@@ -87,8 +98,8 @@ def test_a_part_that_cannot_be_taken_costs_no_other_and_is_told_until_it_can(wor
 
 
 def test_it_is_settled_for_its_own_data_source_only(world: World):
-    world.apply(user("1", seats="x"))
-    world.apply(user("1", seats=1), policy=policy(source_id=2))
+    world.apply(user("1", email=5))
+    world.apply(user("1", email="a@example.com"), policy=policy(source_id=2))
     assert [settled for *_, settled in refused(world)] == [False]
 
 
@@ -184,7 +195,7 @@ def test_a_checkpoint_that_fails_undoes_the_page(world: World):
 
     records = [
         user("1", 1, email="b@example.com"),
-        user("2", seats="x"),
+        user("2", email=5),
         user("3", firms=("f",)),
         chat("c", ("p", "4", at())),
     ]
