@@ -4,52 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 from flask_wtf import CSRFProtect
+from werkzeug.utils import find_modules, import_string
 
 from core.web import access, errors, formats, headers
 from core.web.database import db
-from core.web.pages import (
-    audit,
-    auth,
-    connect,
-    edit,
-    health,
-    home,
-    invitations,
-    organizations,
-    outbox,
-    people,
-    plugins,
-    preferences,
-    setup,
-    sources,
-    teams,
-    users,
-    webhooks,
-)
-
-PAGES = (
-    audit,
-    auth,
-    connect,
-    edit,
-    health,
-    home,
-    invitations,
-    organizations,
-    outbox,
-    people,
-    plugins,
-    preferences,
-    setup,
-    sources,
-    teams,
-    users,
-    webhooks,
-)
+from core.web.pages import webhooks
 
 
 def install(app: Flask) -> None:
-    """Give ``app`` its pages and everything that surrounds them."""
+    """Give ``app`` its pages, one for each module of :mod:`core.web.pages`, and everything that surrounds them."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     db.init_app(app)
@@ -59,5 +22,5 @@ def install(app: Flask) -> None:
     headers.install(app)
     formats.install(app)
     errors.install(app)
-    for page in PAGES:
-        app.register_blueprint(page.blueprint)
+    for page in find_modules("core.web.pages"):
+        app.register_blueprint(import_string(f"{page}:blueprint"))
