@@ -24,6 +24,8 @@ Kind = Literal["person", "organization", "activity", "article", "collection"]
 
 FieldType = Literal["text", "integer", "decimal", "boolean", "date", "datetime", "list"]
 Channel = Literal["email", "sms"]
+Question = Literal["fields", "teams", "retention", "records", "merge"]
+"""A step of the wizard."""
 
 
 # --- what a plugin declares ---------------------------------------------------------------------------------------
@@ -153,6 +155,8 @@ class Manifest:
         max_accounts: How many data sources of this plugin may exist; None for any number.
         max_parallel: How many partitions may run side by side.
         rate_limit: The vendor's limit, before its headers say otherwise.
+        steps: What the wizard asks, in this order, but for what the rest of the manifest makes senseless (teams without
+            ``teams``); where a step is not named, what would be proposed there holds.
         permission_defaults: What a new person is subscribed to.
         retention_days: How long activities are kept unless the admin says otherwise.
         resync_minutes: How often an incremental sync runs unless the admin says otherwise.
@@ -178,6 +182,7 @@ class Manifest:
     max_accounts: int | None = 1
     max_parallel: int = 4
     rate_limit: RateLimit | None = None
+    steps: tuple[Question, ...] = ("fields", "teams", "retention", "records", "merge")
     permission_defaults: Mapping[Channel, bool] = field(default_factory=lambda: {"email": True, "sms": False})
     retention_days: int = 90
     resync_minutes: int = 60

@@ -29,6 +29,7 @@ def _names(manifest: Manifest) -> Iterator[str]:
     yield from _malformed(VARIABLE, {f"name of variable {spec.name!r}": spec.name for spec in manifest.environment})
     yield from _repeated("object", (spec.key for spec in manifest.objects))
     yield from _repeated("activity", (spec.key for spec in manifest.activities))
+    yield from _repeated("step", manifest.steps)
     yield from _repeated("variable", (spec.name for spec in manifest.environment))
     texts = {f"manifest.{name}": getattr(manifest, name) for name in ("title", "category", "description")}
     texts |= {f"label of object {spec.key!r}": spec.label for spec in manifest.objects}

@@ -440,7 +440,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         )
     }
 )
-"""The steps of the wizard in their order."""
+"""The questions that a plugin may have asked."""
 
 OPTIONS = Step(
     "options",
@@ -456,5 +456,5 @@ OPTIONS = Step(
 
 
 def steps_of(manifest: Manifest) -> list[Step]:
-    """Return the steps that make sense for a plugin, in their order."""
-    return [step for step in STEPS.values() if step.applies(manifest)]
+    """Return the steps that a plugin asks for and that make sense for it, in its order."""
+    return [STEPS[key] for key in manifest.steps if STEPS[key].applies(manifest)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from core.contract.fields import SYSTEM_FIELDS
 from core.contract.types import Manifest, MergePolicy
@@ -10,7 +10,7 @@ from core.db.models import DataSource
 from core.filters import sentence
 from core.services.configuration import SECTIONS, SourceConfig, read_config
 from core.services.selecting import read_selection
-from core.web.steps import Setup, has
+from core.web.steps import Setup, has, steps_of
 
 KNOWN = {
     "append_only": "Who is already here gets values only where there are none.",
@@ -47,28 +47,33 @@ def config_in_words(source: DataSource, manifest: Manifest) -> list[tuple[str, s
 
 
 def plan_in_words(setup: Setup) -> list[tuple[str, list[str], str]]:
-    """Return what will happen, as terms with sentences and the key of the step that decides it."""
-    config, manifest = setup.choices, setup.manifest
-    filters = read_selection(config, manifest, setup.schema)
-    said = [("Comes in", [_objects(config, manifest)], "fields")]
-    if manifest.teams:
-        said.append(("Works here too", _people(setup), "teams"))
-    if manifest.activities:
-        said.append(("Activities are kept", [_days(config, manifest)], "retention"))
-    if manifest.selective:
-        conditions = [
-            f"Only {SECTIONS[kind]} where: {sentence(filters[kind])}" if kind in filters else f"All {SECTIONS[kind]}"
-            for kind in SECTIONS
-            if setup.has(kind)
-        ]
-        said.append(("Records", conditions, "records"))
-    known = KNOWN[config.strategy]
-    new = "Nobody new is added." if config.existing_only else "Who is new is added."
-    said.append(("Merge", [known, new, *_keys(setup)], "merge"))
-    return said
+    """Return what will happen, as terms with sentences and the key of the step that decides it, in the steps' order."""
+    return [(*_SAID[step.key](setup), step.key) for step in steps_of(setup.manifest)]
 
 
-def _people(setup: Setup) -> list[str]:
+def _coming(setup: Setup) -> tuple[str, list[str]]:
+    return "Comes in", [_objects(setup.choices, setup.manifest)]
+
+
+def _kept(setup: Setup) -> tuple[str, list[str]]:
+    return "Activities are kept", [_days(setup.choices, setup.manifest)]
+
+
+def _records(setup: Setup) -> tuple[str, list[str]]:
+    filters = read_selection(setup.choices, setup.manifest, setup.schema)
+    return "Records", [
+        f"Only {SECTIONS[kind]} where: {sentence(filters[kind])}" if kind in filters else f"All {SECTIONS[kind]}"
+        for kind in SECTIONS
+        if setup.has(kind)
+    ]
+
+
+def _merging(setup: Setup) -> tuple[str, list[str]]:
+    new = "Nobody new is added." if setup.choices.existing_only else "Who is new is added."
+    return "Merge", [KNOWN[setup.choices.strategy], new, *_keys(setup)]
+
+
+def _people(setup: Setup) -> tuple[str, list[str]]:
     config, roster = setup.choices, setup.roster
     teams = sum(has(config.teams, team.remote_id) for team in roster.teams)
     brought = {
@@ -82,7 +87,16 @@ def _people(setup: Setup) -> list[str]:
     said = [f"{_count(teams, 'team')} and {_count(len(users), 'user')}."]
     if users:
         said.append("They get an invitation by email, and can log in when they have accepted it.")
-    return said
+    return "Works here too", said
+
+
+_SAID: Mapping[str, Callable[[Setup], tuple[str, list[str]]]] = {
+    "fields": _coming,
+    "teams": _people,
+    "retention": _kept,
+    "records": _records,
+    "merge": _merging,
+}
 
 
 def _keys(setup: Setup) -> list[str]:

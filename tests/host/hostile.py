@@ -256,6 +256,8 @@ MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
         {"environment": (EnvVar("shop-url", "Where."),)},
         r"name of variable 'shop-url' must match \[A-Z\]",
     ),
+    "step twice": ({"steps": ("merge", "merge")}, "step 'merge' is declared 2 times"),
+    "unknown step": ({"steps": ("terms",)}, r"manifest.steps\[0\] is 'terms': allowed are 'fields', "),
     "variable twice": ({"environment": (EnvVar("SHOP", "Where."),) * 2}, "variable 'SHOP' is declared 2 times"),
     "variable help": ({"environment": (EnvVar("SHOP", ""),)}, "help of variable 'SHOP' is empty"),
     "variable kind": (

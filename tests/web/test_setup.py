@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
@@ -100,6 +101,26 @@ def test_answers_are_kept_and_the_next_open_step_is_found(mainstem: Mainstem, ow
     assert source["config"]["objects"] == {"contact": "all"}
     assert [row["kind"] for row in rows(mainstem.engine, Run)] == ["initial"]
     assert owner.get(f"/setup/{draft}/done").status_code == 404
+
+
+def test_the_wizard_goes_the_way_that_the_plugin_declares(
+    mainstem: Mainstem, owner: FlaskClient, monkeypatch: pytest.MonkeyPatch
+):
+    manifest = mainstem.host.manifest("desk")
+    monkeypatch.setattr(mainstem.host, "manifest", lambda name: replace(manifest, steps=("merge", "fields")))
+    draft = begin(owner)
+    assert owner.get(f"/setup/{draft}").location.endswith("/merge")
+    assert "step 1 of 3" in text(owner.get(f"/setup/{draft}/merge"))
+    assert send(owner, f"/setup/{draft}/merge", {"strategy": "ignore"}).location.endswith("/fields")
+    answered = send(owner, f"/setup/{draft}/fields", {"object": "contact"})
+    assert answered.location.endswith("/done")
+    assert "Not looked at yet" not in text(owner.get(f"/setup/{draft}/done"))
+    # What is not asked is as proposed, and is not asked later either.
+    assert owner.get(f"/setup/{draft}/retention").status_code == 404
+    send(owner, f"/setup/{draft}/done")
+    (source,) = rows(mainstem.engine, DataSource)
+    assert "retention" not in source["config"]
+    assert owner.get(f"/sources/{source['id']}/edit/retention").status_code == 404
 
 
 def test_a_wrong_answer_is_told_and_shown_again(mainstem: Mainstem, owner: FlaskClient):

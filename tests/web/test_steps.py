@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from core.contract.types import FieldSpec, MergePolicy, Roster, Team, TeamUser
 from core.services.configuration import read_config
 from core.web.steps import OPTIONS, STEPS, Setup, Step, steps_of, ticked_all
+from core.web.wording import plan_in_words
 from tests.services.vendor import manifest
 
 ROSTER = Roster(
@@ -173,3 +174,9 @@ def test_steps_that_make_no_sense_for_a_plugin_are_left_out():
     assert [step.key for step in steps_of(SETUP.manifest)] == ["fields", "teams", "retention", "records", "merge"]
     bare = manifest(teams=False, activities=(), objects=SETUP.manifest.objects[3:])
     assert [step.key for step in steps_of(bare)] == ["fields"]
+
+
+def test_a_plugin_says_which_steps_there_are_and_in_which_order():
+    asked = replace(SETUP, manifest=replace(SETUP.manifest, steps=("merge", "teams", "fields")))
+    assert [step.key for step in steps_of(asked.manifest)] == ["merge", "teams", "fields"]
+    assert [key for _, _, key in plan_in_words(asked)] == ["merge", "teams", "fields"]
