@@ -6,10 +6,11 @@ and lists are NULL too where something else is stored, as it can be when a vendo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, func, literal
+from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, and_, func, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -93,6 +94,20 @@ class _HasItem(_Expression):
     postgresql = "EXISTS (SELECT 1 FROM jsonb_array_elements_text({0}) AS item WHERE lower(item) IN ({others}))"
 
 
+class _MayHaveItem(_Expression):
+    """Whether a list, as it is written, holds what an item is written as: cheap, and false for most rows."""
+
+    inherit_cache = True
+    type: TypeEngine[Any] = Boolean()
+    postgresql = "(strpos(lower(({0})::text), {1}) > 0)"
+
+
+@compiles(_MayHaveItem, "sqlite")
+def _not_asked(element: _MayHaveItem, compiler: SQLCompiler, **options: Any) -> str:
+    # Lists are written there in more than one way.
+    return "1"
+
+
 _READERS: dict[str, type[_Expression]] = {
     "text": _AsText,
     "integer": _AsNumber,
@@ -116,4 +131,7 @@ def item_count(items: ColumnElement[Any]) -> ColumnElement[int]:
 
 def has_item(items: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[bool]:
     """Return whether a list of :func:`value_in` has one of ``texts`` as an item, in upper or lower case."""
-    return _HasItem(items, *(func.lower(literal(text, Text())) for text in texts))
+    texts = list(texts)
+    written = (json.dumps(text, ensure_ascii=False)[1:-1] for text in texts)
+    may = or_(*(_MayHaveItem(items, func.lower(literal(each, Text()))) for each in written))
+    return and_(may, _HasItem(items, *(func.lower(literal(text, Text())) for text in texts)))
