@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.contract.types import Manifest
-from core.db.models import Activity, DataSource, RefusedRecord, Run, WebhookDelivery
+from core.db.models import Activity, DataSource, Field, RefusedRecord, Run, WebhookDelivery
 from core.host import Host, PluginMissing
 from core.services import entities, paging
+from core.services.configuration import read_config
 from core.services.counting import Numbers, numbers_of
 from core.services.errors import NotFound
 from core.services.progress import RunProgress
@@ -106,6 +107,18 @@ def refused_count(session: Session, source_id: int) -> int:
     """Return how many records of a data source are refused and wait to be mended, counted up to a limit."""
     waiting = RefusedRecord.source_id == source_id, RefusedRecord.resolved_at.is_(None)
     return paging.count_up_to_limit(session, select(RefusedRecord.id).where(*waiting))
+
+
+def waiting_fields(session: Session, source: DataSource, manifest: Manifest) -> list[Field]:
+    """Return the fields of chosen objects that the vendor lists since the admin chose last, and that stay out so far.
+
+    Raises:
+        core.services.errors.Invalid: The plugin no longer offers what was chosen.
+    """
+    theirs = (Field.source_id == source.id, Field.is_new, ~Field.selected, Field.retired_at.is_(None))
+    config, _ = read_config(source.config, manifest)
+    found = session.scalars(select(Field).where(*theirs).order_by(Field.position))
+    return [field for field in found if field.object in config.objects]
 
 
 def events(session: Session, host: Host, source: DataSource, cursor: str | None) -> paging.Page[entities.Event]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from flask.testing import FlaskClient
 from rq import Queue
@@ -207,6 +208,27 @@ def test_renaming_is_noted_with_who_did_it(mainstem: Mainstem, factory: Factory,
     assert entry.actor == "olga@example.com"
     refused = send(owner, f"/sources/{source.id}/name", {"name": " "}, follow_redirects=True)
     assert "must have 1 to 100 characters" in text(refused)
+
+
+def test_fields_that_are_new_at_the_vendor_are_told_and_added_by_one_click(
+    mainstem: Mainstem, factory: Factory, owner: FlaskClient, reader: FlaskClient
+):
+    source = factory.source(config={"objects": {"contact": ["email"]}})
+    factory.field(source, "email", "Email")
+    path = f"/sources/{source.id}"
+    assert "new field" not in text(owner.get(path))
+    new: dict[str, Any] = {"is_new": True, "selected": False}
+    factory.field(source, "plan", "Plan", **new)
+    factory.field(source, "size", "Size", **new)
+    # One of an object that is left out, and one that went again, are no news.
+    factory.field(source, "body", "Body", object="article", **new)
+    factory.field(source, "old", "Old", retired_at=NOW, **new)
+    assert "2 new fields at Front Desk : Plan, Size." in text(owner.get(path))
+    assert "Add them" not in text(reader.get(path))
+    page = text(send(owner, f"{path}/fields", follow_redirects=True))
+    assert "The fields are added" in page
+    assert "new fields" not in page
+    assert stored(mainstem, source.id).config["objects"] == {"contact": ["email", "plan", "size"]}
 
 
 def test_the_life_cycle_by_its_buttons(mainstem: Mainstem, factory: Factory, owner: FlaskClient):

@@ -20,6 +20,7 @@ from core.services.counting import numbers_of, series
 from core.services.errors import ServiceError
 from core.services.progress import RunProgress, latest
 from core.services.progress import progress as progress_of
+from core.services.reconfiguring import add_new_fields
 from core.web import listing
 from core.web.access import actor, mainstem, requires
 from core.web.actions import ACTIONS
@@ -136,6 +137,19 @@ def sync(id: int) -> ResponseReturnValue:
     return _do(id, lambda: jobs.start_sync(mainstem(), id), "The sync has started")
 
 
+@blueprint.post("/sources/<int:id>/fields")
+@requires("sources.manage")
+def add_fields(id: int) -> ResponseReturnValue:
+    """Import the fields, too, that the vendor lists since fields were chosen."""
+
+    def add() -> None:
+        anew = add_new_fields(mainstem(), id, actor())
+        if anew and overview.get(session(), id).state == "connected":
+            jobs.start_sync(mainstem(), id)
+
+    return _do(id, add, "The fields are added")
+
+
 @blueprint.post("/sources/<int:id>/replay")
 @requires("sources.manage")
 def replay(id: int) -> ResponseReturnValue:
@@ -225,6 +239,7 @@ def _render(template: str, source: DataSource, **values: object) -> str:
         words=config_in_words(source, manifest) if manifest else [],
         edits=[OPTIONS, *steps_of(manifest)] if manifest else [],
         actions=actions,
+        waiting=overview.waiting_fields(session(), source, manifest) if manifest else [],
         refused_count=overview.refused_count(session(), source.id),
         **values,
     )
