@@ -9,10 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two at a time: what PyPI gives comes in while Debian's package does.
 MAKEFLAGS += --no-print-directory -j2
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage soak lint bench docs chromium
+.PHONY: help demo test coverage soak lint bench docs screenshots chromium
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf 'make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf 'make %-11s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.installed ## try it: sandbox, sync, worker and web admin on this machine (ARGS=--once: stop after the first sync)
 	@$(BIN)/mainstem demo $(ARGS)
@@ -39,6 +39,9 @@ bench: $(VENV)/.installed-test ## run the benchmarks: one JSON line per figure
 docs: $(VENV)/.installed-test ## build the documentation, check its links and examples
 	@$(BIN)/python docs/generate_hooks.py
 	@$(BIN)/python -m docs $(ARGS)
+
+screenshots: $(VENV)/.installed-test chromium ## write a picture of every page of the admin (ARGS: folder, screenshots/ by default)
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 # uv installs in seconds what takes pip half a minute; where it cannot be had or fails, pip does it.
 install = { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '$(1)'; } \

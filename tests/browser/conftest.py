@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from core.app import create_app
 from core.services.mainstem import Mainstem
+from plugins.intercom.sandbox import Sandbox, SandboxOptions
 from tests.browser.serving import served
 from tests.web.factories import Factory, installation
 from tests.web.helpers import log_in
@@ -37,6 +38,18 @@ def app(mainstem: Mainstem) -> Flask:
 def address(app: Flask) -> Iterator[str]:
     """Where the admin answers."""
     with served(app) as address:
+        yield address
+
+
+@pytest.fixture
+def box() -> Sandbox:
+    return Sandbox(SandboxOptions(people=60, conversations=12, companies=6))
+
+
+@pytest.fixture
+def vendor(box: Sandbox) -> Iterator[str]:
+    """Where Intercom answers."""
+    with served(box.app) as address:
         yield address
 
 

@@ -19,7 +19,7 @@ from core.db.engine import writing
 from core.db.models import Consent, DataSource, Draft, Person, Run, Team, User
 from core.services.mainstem import Mainstem
 from core.services.sources import now_utc
-from plugins.intercom.sandbox import Sandbox, SandboxOptions
+from plugins.intercom.sandbox import Sandbox
 from tests.browser.pages import WIDE, faults, violations
 from tests.browser.serving import served
 from tests.services.conftest import rows
@@ -28,18 +28,6 @@ from tests.web.factories import PASSWORD, Factory
 ROOT = Path(__file__).parents[2]
 LONG = 60_000
 STEPS = ("fields", "teams", "retention", "records", "merge", "done")
-
-
-@pytest.fixture
-def box() -> Sandbox:
-    return Sandbox(SandboxOptions(people=60, conversations=12, companies=6))
-
-
-@pytest.fixture
-def vendor(box: Sandbox) -> Iterator[str]:
-    """Where Intercom answers."""
-    with served(box.app) as address:
-        yield address
 
 
 @pytest.fixture
@@ -404,9 +392,6 @@ def test_r7_teams_and_members_are_chosen_each_by_itself(owner: Page, address: st
     teams = {row["name"] for row in rows(mainstem.engine, Team)}
     assert "Customer support" in teams
     assert "Billing" not in teams
-
-
-# R8 is in R5's tests and R26's
 
 
 # R9
