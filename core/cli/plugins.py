@@ -84,8 +84,9 @@ def check(ctx: click.Context, name: str, exempt: Sequence[str], people: int | No
     if wants_json():
         click.echo(json.dumps(report.to_json(), ensure_ascii=False))
     else:
+        broken = "1 broken rule" if len(report.broken) == 1 else f"{len(report.broken) or 'no'} broken rules"
         reached = "no tier" if report.tier == "none" else f"tier {report.tier}"
-        click.echo(f"\n{name} reaches {reached}: {len(report.broken) or 'no'} broken rules, see docs/rules.md")
+        click.echo(f"\n{name} reaches {reached}: {broken}, see docs/rules.md")
     ctx.exit(1 if report.tier == "none" else 0)
 
 

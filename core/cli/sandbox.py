@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import socket
 import sys
 import threading
@@ -77,9 +78,10 @@ def make(host: Host, plugin: str, options: SandboxOptions) -> Sandbox:
 def describe(facts: Mapping[str, Any]) -> str:
     """Return the facts for people; the variables in a form that a shell takes."""
     lines = [f"The sandbox of {facts['plugin']} answers at {facts['url']}; Ctrl-C stops it.", "", "Credentials:"]
-    lines += [f"  {key}: {value}" for key, value in facts["credentials"].items()]
+    typed = [f"  {key}: {value}" for key, value in facts["credentials"].items()]
+    lines += typed or ["  none: consent in the web admin"]
     lines += ["", "Point the plugin at it:"]
-    lines += [f"  export {name}={value}" for name, value in facts["environment"].items()]
+    lines += [f"  export {name}={shlex.quote(value)}" for name, value in facts["environment"].items()]
     return "\n".join(lines)
 
 

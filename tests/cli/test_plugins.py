@@ -30,7 +30,7 @@ def test_a_check_that_fails_exits_with_1_and_says_why(cli: Cli):
     cli.host = Host([SABOTAGED["same_account"]()])
     result = cli("plugins", "check", "depot", code=1)
     assert "✗ needed     same_account: remote_id was 'depot-1' and then" in result.stdout
-    assert "depot reaches no tier: 1 broken rules" in result.stdout
+    assert "depot reaches no tier: 1 broken rule," in result.stdout
     assert cli.json("plugins")[0]["tier"] == "none"
 
 

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from core.cli.sandbox import describe
 from tests.cli.conftest import Processes
 
 
@@ -42,6 +43,13 @@ def test_the_sandbox_says_for_people_what_to_type(processes: Processes, free_por
     assert "  key: open\n" in text
     assert f"  export SHOP_URL=http://127.0.0.1:{free_port}\n" in text
     assert stop(process) == 0
+
+
+def test_what_to_type_can_be_pasted_into_a_shell():
+    facts = {"plugin": "shop", "url": "http://x", "credentials": {}, "environment": {"SECRETS": "a=1, b=2"}}
+    text = describe(facts)
+    assert "export SECRETS='a=1, b=2'" in text
+    assert "Credentials:\n  none: consent in the web admin\n" in text
 
 
 def test_a_reader_that_leaves_early_is_no_error(processes: Processes):
