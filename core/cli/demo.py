@@ -70,8 +70,9 @@ def command(plugin: str | None, once: bool, people: int, port: int | None) -> No
     existing = demo_source(mainstem, plugin)
     with leaving(mainstem), Children(mainstem.settings.instance / "logs") as children:
         redis_url(mainstem.settings)
-        sandbox = start_sandbox(children, plugin, people)
         address = web_address(os.environ, port)
+        webhooks = f"http://127.0.0.1:{address.port}/webhooks/{plugin}"
+        sandbox = start_sandbox(children, plugin, people, webhooks)
         environ = {**os.environ, **sandbox.environment, "PUBLIC_URL": address.public}
         children.start("worker", ["worker", "-n", "2"], environ)
         web = children.start("web admin", ["serve", "--port", str(address.port)], environ)
@@ -136,10 +137,10 @@ def demo_source(mainstem: Mainstem, plugin: str) -> int | None:
     return int(found[0])
 
 
-def start_sandbox(children: Children, plugin: str, people: int) -> Facts:
+def start_sandbox(children: Children, plugin: str, people: int, webhooks: str) -> Facts:
     """Start the sandbox and return what it says once it answers."""
     port = free_port(8001)
-    arguments = ["sandbox", plugin, "--json", "--port", str(port), "--people", str(people)]
+    arguments = ["sandbox", plugin, "--json", "--port", str(port), "--people", str(people), "--webhook-url", webhooks]
     tell(f"Starting the sandbox of {plugin} with {people:,} people")
     child = children.start("sandbox", arguments, os.environ)
     assert child.process.stdout
