@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Double, Exists, FromClause, and_, false, func, literal, or_, true
+from sqlalchemy import ColumnElement, Exists, FromClause, and_, false, func, literal, or_, true
 
+from core.db import texts
 from core.db.types import UtcDateTime
 from core.filters import documents
 from core.filters.days import Days, MonthDay, anniversaries, days_of, in_years, neighbours, start_of
@@ -70,7 +71,7 @@ def _list(items: ColumnElement[Any], of: FieldCondition) -> ColumnElement[bool]:
     if of.op == "has_value":
         return documents.item_count(items) > 0
     if of.op in COMPARISONS:
-        return _compared(of.op, documents.item_count(items), value)
+        return documents.compared(COMPARISONS[of.op], documents.item_count(items), value)
     return documents.has_item(items, value if isinstance(value, tuple) else [value])
 
 
@@ -80,27 +81,24 @@ def _text(stored: ColumnElement[Any], of: FieldCondition) -> ColumnElement[bool]
         case "is", True:
             return stored == value.lower()
         case "is", False:
-            return func.lower(stored) == func.lower(value)
+            return texts.equals(stored, value)
         case "starts_with", True:
             return stored.startswith(value.lower(), autoescape=True)
         case "starts_with", False:
-            return stored.istartswith(value, autoescape=True)
+            return texts.begins(stored, value)
         case "ends_with", _:
-            return stored.iendswith(value, autoescape=True)
-    return stored.icontains(value, autoescape=True)
+            return texts.ends(stored, value)
+    return texts.contains(stored, value)
 
 
 def _number(stored: ColumnElement[Any], of: FieldCondition) -> ColumnElement[bool]:
     value: Any = of.value
     if of.op == "between":
-        return and_(_compared("at_least", stored, value[0]), _compared("at_most", stored, value[1]))
-    return _compared(of.op, stored, value)
-
-
-def _compared(op: str, stored: ColumnElement[Any], value: int | float) -> ColumnElement[bool]:
-    bound = literal(value, BigInteger() if isinstance(value, int) else Double())
-    condition: ColumnElement[bool] = COMPARISONS[op](stored, bound)
-    return condition
+        return and_(
+            documents.compared(COMPARISONS["at_least"], stored, value[0]),
+            documents.compared(COMPARISONS["at_most"], stored, value[1]),
+        )
+    return documents.compared(COMPARISONS[of.op], stored, value)
 
 
 def _date(stored: ColumnElement[Any], of: FieldCondition, today: date) -> ColumnElement[bool]:

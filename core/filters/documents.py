@@ -7,14 +7,17 @@ and lists are NULL too where something else is stored, as it can be when a vendo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, and_, func, literal, or_
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, Float, Integer, Text, and_, cast, func, literal, or_
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+Compare = Callable[[Any, Any], ColumnElement[bool]]
 
 
 class _Expression(FunctionElement[Any]):
@@ -73,6 +76,12 @@ class _AsBoolean(_Expression):
     postgresql = "(CASE WHEN jsonb_typeof({0} -> {1}) = 'boolean' THEN ({0} -> {1})::boolean END)"
 
 
+class _AsJson(_Expression):
+    inherit_cache = True
+    type: TypeEngine[Any] = JSONB()
+    postgresql = "({0} -> {1})"
+
+
 class _AsList(_Expression):
     inherit_cache = True
     type: TypeEngine[Any] = Text()
@@ -91,20 +100,20 @@ class _HasItem(_Expression):
     inherit_cache = True
     type: TypeEngine[Any] = Boolean()
     sqlite = "EXISTS (SELECT 1 FROM json_each({0}) AS item WHERE lower(item.value) IN ({others}))"
-    postgresql = "EXISTS (SELECT 1 FROM jsonb_array_elements_text({0}) AS item WHERE lower(item) IN ({others}))"
+    # What lower() makes of a list, as it is written, is the list of its items in lower case.
+    postgresql = "(lower(({0})::text)::jsonb ?| ARRAY[{others}])"
 
 
-class _MayHaveItem(_Expression):
-    """Whether a list, as it is written, holds what an item is written as: cheap, and false for most rows."""
+class _Hint(_Expression):
+    """A cheap condition, true at least wherever the one beside it is; only PostgreSQL is asked."""
 
     inherit_cache = True
     type: TypeEngine[Any] = Boolean()
-    postgresql = "(strpos(lower(({0})::text), {1}) > 0)"
+    postgresql = "{0}"
 
 
-@compiles(_MayHaveItem, "sqlite")
-def _not_asked(element: _MayHaveItem, compiler: SQLCompiler, **options: Any) -> str:
-    # Lists are written there in more than one way.
+@compiles(_Hint, "sqlite")
+def _not_asked(element: _Hint, compiler: SQLCompiler, **options: Any) -> str:
     return "1"
 
 
@@ -133,5 +142,21 @@ def has_item(items: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[b
     """Return whether a list of :func:`value_in` has one of ``texts`` as an item, in upper or lower case."""
     texts = list(texts)
     written = (json.dumps(text, ensure_ascii=False)[1:-1] for text in texts)
-    may = or_(*(_MayHaveItem(items, func.lower(literal(each, Text()))) for each in written))
-    return and_(may, _HasItem(items, *(func.lower(literal(text, Text())) for text in texts)))
+    # Most lists, as they are written, do not hold what an item is written as.
+    may = or_(
+        *(func.strpos(func.lower(cast(items, Text())), func.lower(literal(each, Text()))) > 0 for each in written)
+    )
+    return and_(_Hint(may), _HasItem(items, *(func.lower(literal(text, Text())) for text in texts)))
+
+
+def compared(compare: Compare, number: ColumnElement[Any], value: int | float) -> ColumnElement[bool]:
+    """Return how a number, of :func:`value_in` or another one, compares with ``value``.
+
+    JSON is compared with JSON first, where numbers are exact: it spares most rows from being looked at more closely.
+    """
+    whole = isinstance(value, int)
+    condition = compare(number, literal(value, BigInteger() if whole else Double()))
+    if not whole or not isinstance(number, _AsNumber):
+        return condition
+    document, key = number.clauses
+    return and_(_Hint(compare(_AsJson(document, key), cast(literal(str(value), Text()), JSONB()))), condition)

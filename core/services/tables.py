@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Engine, Float, Select, String, cast, func,
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from core.contract.fields import Entity
+from core.db import texts
 from core.db.models import DataSource, Link, Membership, Organization, Person
 from core.filters import Filter, where
 from core.filters.documents import value_in
@@ -26,7 +27,7 @@ WORDS = 8
 """Further words of a search are not looked at."""
 
 BATCH = 500
-FEW = 1000
+FEW = 2500
 """So many rows are found once; more are looked for again for each page, which then soon is full."""
 
 SORTED_TEXT = 100
@@ -34,10 +35,11 @@ SORTED_TEXT = 100
 
 MODELS: Mapping[Entity, type[Person] | type[Organization]] = {"person": Person, "organization": Organization}
 _SEARCHED: Mapping[Entity, tuple[tuple[Text, ...], tuple[Text, ...]]] = {
-    "person": ((Person.email, Person.phone, Person.external_id), (Person.first_name, Person.last_name)),
+    "person": ((Person.phone, Person.external_id), (Person.first_name, Person.last_name)),
     "organization": ((Organization.domain,), (Organization.name,)),
 }
-"""Columns that a word may begin, and columns within which it may begin a word."""
+"""Columns that a word may begin, and columns within which it may begin a word. Each has an index on its ``lower``: one
+that had none would have all rows read."""
 
 _INDEXED: Mapping[Entity, frozenset[str]] = {
     "person": frozenset({"name", "email", "created_at"}),
@@ -173,11 +175,13 @@ def page(
 def find(session: Session, kind: Entity, query: Query) -> Found:
     """Return how many rows a table has, counted up to :data:`core.services.paging.COUNT_LIMIT`, and which if few.
 
-    To find few among a million all may have to be looked at: this is done once, and not again for the page.
+    To find few among a million all may have to be looked at: this is done once, for the count and for the ids, and not
+    again for the page.
     """
-    rows = _select(kind, query)
-    ids = session.scalars(rows.with_only_columns(MODELS[kind].id).limit(FEW + 1)).all()
-    return Found(len(ids), ids) if len(ids) <= FEW else Found(paging.count_up_to_limit(session, rows))
+    rows = _select(kind, query).with_only_columns(MODELS[kind].id).limit(paging.COUNT_LIMIT + 1).subquery()
+    found = session.execute(select(func.count().over(), rows.c.id).limit(FEW + 1)).all()
+    count = found[0][0] if found else 0
+    return Found(count, [id for _, id in found] if count <= FEW else None)
 
 
 def every(
@@ -234,16 +238,16 @@ def _select(kind: Entity, query: Query) -> Select[Any]:
 
 
 def _found_by(kind: Entity, word: str) -> ColumnElement[bool]:
-    if kind == "person" and "@" in word:
-        # Emails are kept in lower case: without a function around the column an index can be used.
-        return Person.email.startswith(word.lower(), autoescape=True)
     columns, names = _SEARCHED[kind]
-    # SQLite's LIKE knows the case of ASCII letters only.
+    # A database whose locale is C knows the case of ASCII letters only.
     forms = {word} if word.isascii() else {word, word.lower(), word.capitalize()}
-    return or_(
-        *(column.istartswith(form, autoescape=True) for form in forms for column in (*columns, *names)),
-        *(name.icontains(f" {form}", autoescape=True) for form in forms for name in names),
-    )
+    found = [texts.begins(column, form) for form in forms for column in (*columns, *names)]
+    found += [texts.contains(name, f" {form}") for form in forms for name in names]
+    # Emails are kept in lower case: their index is on the column itself, which is also ordered by.
+    email = Person.email.startswith(word.lower(), autoescape=True)
+    if kind == "person":
+        return email if "@" in word else or_(email, *found)
+    return or_(*found)
 
 
 def _order(kind: Entity, sort: Sort, count: int) -> paging.Order:

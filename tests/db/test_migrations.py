@@ -83,7 +83,7 @@ def test_the_tables_are_those_of_the_models(empty_url: str, engine: Engine):
 def test_a_difference_would_be_found(empty_url: str, engine: Engine):
     upgrade(empty_url)
     with engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE person DROP COLUMN phone")
+        connection.exec_driver_sql("ALTER TABLE person DROP COLUMN sms_subscribed")
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert len(compare_metadata(context, Model.metadata)) == 1
 

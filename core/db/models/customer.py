@@ -73,11 +73,25 @@ class Organization(Model):
     updated_at: Mapped[datetime]
 
 
-# By these, filters find a text, or its beginning, in upper or lower case and whatever the database's locale.
+# By these a search finds the beginning of a value, and a filter a value, in upper or lower case and whatever the
+# database's locale. Names are found by any of their parts too, with PostgreSQL's pg_trgm; SQLite orders by them.
+Index(
+    "ix_person_names",
+    func.lower(Person.first_name).label("first"),
+    func.lower(Person.last_name).label("last"),
+    postgresql_using="gin",
+    postgresql_ops={"first": "gin_trgm_ops", "last": "gin_trgm_ops"},
+)
+Index(
+    "ix_organization_lower_name",
+    func.lower(Organization.name).label("text"),
+    postgresql_using="gin",
+    postgresql_ops={"text": "gin_trgm_ops"},
+)
 for _name, _column in (
-    ("ix_person_lower_first_name", Person.first_name),
-    ("ix_person_lower_last_name", Person.last_name),
-    ("ix_organization_lower_name", Organization.name),
+    ("ix_person_lower_phone", Person.phone),
+    ("ix_person_lower_external_id", Person.external_id),
+    ("ix_organization_lower_domain", Organization.domain),
 ):
     Index(_name, func.lower(_column).label("text"), postgresql_ops={"text": "text_pattern_ops"})
 
