@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, DateTime, Dialect
+from sqlalchemy import JSON, DateTime, Dialect, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 JsonColumn = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """JSON; JSONB on PostgreSQL. None is SQL NULL."""
+
+Plain = String().with_variant(String(collation="C"), "postgresql")
+"""Text that is compared letter by letter, whatever the language of the database: one index finds beginnings and orders."""
 
 
 def as_json(value: Any, default: Callable[[Any], Any] | None = None, options: int = 0) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 from core.db.types import JsonColumn
+from core.db.types import Plain
 from core.db.types import UtcDateTime
 
 revision = "0001"
@@ -288,7 +289,7 @@ def upgrade() -> None:
     op.create_table(
         "person",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("email", sa.String(), nullable=True),
+        sa.Column("email", Plain, nullable=True),
         sa.Column("phone", sa.String(), nullable=True),
         sa.Column("external_id", sa.String(), nullable=True),
         sa.Column("first_name", sa.String(), nullable=True),

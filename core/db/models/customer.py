@@ -10,6 +10,7 @@ from sqlalchemy import Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Model
+from core.db.types import Plain
 
 # The hot tables have no foreign keys: a page refers to people that a later page brings, every reference is made by
 # the pipeline in the transaction that makes the row, and checking each would cost a look-up a row.
@@ -33,7 +34,7 @@ class Person(Model):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    email: Mapped[str | None] = mapped_column(index=True)
+    email: Mapped[str | None] = mapped_column(Plain, index=True)
     phone: Mapped[str | None]
     external_id: Mapped[str | None]
     first_name: Mapped[str | None] = mapped_column(index=True)
