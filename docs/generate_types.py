@@ -52,8 +52,8 @@ def _parts() -> Iterator[str]:
     yield "| of | key | type | identifies |\n|---|---|---|---|"
     for entity, known in SYSTEM_FIELDS.items():
         yield from (f"| {entity} | `{one.key}` | {one.type} | {'yes' if one.identifier else ''} |" for one in known)
-    for entity, keys in (("Articles", ARTICLE), ("Collections", COLLECTION)):
-        yield f"\n{entity} have the fixed values {', '.join(f'`{key}`' for key in keys)}."
+    for several, keys in (("Articles", ARTICLE), ("Collections", COLLECTION)):
+        yield f"\n{several} have the fixed values {', '.join(f'`{key}`' for key in keys)}."
     literals = {name: value for name, value in vars(types).items() if getattr(value, "__module__", "") == "typing"}
     yield "\n## Values\n\n| name | one of |\n|---|---|"
     for name in ("Kind", "FieldType", "Channel", "Question", "MatchMode"):
@@ -112,7 +112,7 @@ def _function(function: Any) -> str:
 
 
 def _argument(one: inspect.Parameter) -> str:
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(one.kind, "")
+    stars = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}.get(one.kind.name, "")
     default = "" if one.default is inspect.Parameter.empty else f" = {one.default!r}"
     return f"{stars}{one.name}: {one.annotation}{default}"
 

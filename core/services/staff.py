@@ -78,7 +78,7 @@ def get(session: Session, user_id: int) -> User:
     """
     user = session.get(User, user_id)
     if user is None or user.state == "deleted":
-        raise NotFound(f"There is no user {user_id}: she may have been deleted")
+        raise NotFound(f"There is no user {user_id}: they may have been deleted")
     return user
 
 
@@ -150,7 +150,7 @@ def delete(mainstem: Mainstem, user_id: int, actor: str) -> None:
         user = _lock(connection, user_id)
         _not_owner(user)
         if user["state"] == "active":
-            raise Conflict("This user is active: revoke her access first")
+            raise Conflict("This user is active: revoke their access first")
         mail.cancel(connection, user_id)
         connection.execute(MEMBER.delete().where(MEMBER.c.user_id == user_id))
         gone: dict[str, Any] = {"state": "deleted", "password_hash": None, "preferences": {}}
@@ -228,7 +228,7 @@ def take_out(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
 def _lock(connection: Connection, user_id: int) -> RowMapping:
     user = connection.execute(select(USER).where(USER.c.id == user_id).with_for_update()).mappings().one_or_none()
     if user is None or user["state"] == "deleted":
-        raise NotFound(f"There is no user {user_id}: she may have been deleted")
+        raise NotFound(f"There is no user {user_id}: they may have been deleted")
     return user
 
 
@@ -239,4 +239,4 @@ def _not_owner(user: RowMapping) -> None:
 
 def _not_oneself(user: RowMapping, actor: str) -> None:
     if user["email"] == actor:
-        raise Conflict("Nobody changes her own access: ask another admin or the owner")
+        raise Conflict("Nobody changes their own access: ask another admin or the owner")

@@ -67,8 +67,8 @@ DEEDS: Mapping[str, Deed] = MappingProxyType(
             "users.manage",
             ("invited", "revoked"),
             "Delete {name}?",
-            "The user leaves all teams and this list, for good; a sync does not bring her back. What was done stays in "
-            "the audit log. The same address can be invited anew.",
+            "The user leaves all teams and this list, for good; a sync does not bring this user back. What was done "
+            "stays in the audit log. The same address can be invited anew.",
             staff.delete,
             "Deleted",
         ),

@@ -121,7 +121,7 @@ def shoot(page: Page, address: str, folder: str, pages: Mapping[str, str]) -> No
         for width, window in (("wide", WIDE), ("narrow", NARROW)):
             page.set_viewport_size(window)
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 page.screenshot(path=target / f"{name}-{width}-{scheme}.png", full_page=True)
 
 

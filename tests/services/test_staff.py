@@ -187,7 +187,7 @@ def test_revoked_and_reactivated(mainstem: Mainstem, factory: Factory, owner: Us
         staff.revoke(mainstem, ann.id, OLGA)
     staff.reactivate(mainstem, ann.id, OLGA)
     assert user(mainstem, ann.id).state == "active"
-    with pytest.raises(Conflict, match="revoke her access first"):
+    with pytest.raises(Conflict, match="revoke their access first"):
         staff.delete(mainstem, ann.id, OLGA)
 
 
@@ -206,9 +206,9 @@ def test_nobody_changes_the_owner_or_herself(mainstem: Mainstem, factory: Factor
             deed(mainstem, owner.id, "ann@example.com")
     with pytest.raises(Conflict, match="owner"):
         staff.change(mainstem, owner.id, "agent", False, "ann@example.com")
-    with pytest.raises(Conflict, match="her own access"):
+    with pytest.raises(Conflict, match="their own access"):
         staff.change(mainstem, admin.id, "agent", False, "ann@example.com")
-    with pytest.raises(Conflict, match="her own access"):
+    with pytest.raises(Conflict, match="their own access"):
         staff.revoke(mainstem, admin.id, "ann@example.com")
     with pytest.raises(Invalid):
         staff.change(mainstem, admin.id, "owner", False, OLGA)

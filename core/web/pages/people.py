@@ -62,7 +62,7 @@ def show(id: UUID) -> ResponseReturnValue:
 def archive(id: UUID) -> ResponseReturnValue:
     """Let a person take part in nothing."""
     return _do(
-        id, lambda: curating.archive(mainstem(), "person", id, actor()), "Archived: you can restore her at any time"
+        id, lambda: curating.archive(mainstem(), "person", id, actor()), "Archived: can be restored at any time"
     )
 
 
@@ -85,8 +85,8 @@ def ask(id: UUID) -> ResponseReturnValue:
         "ask.html",
         crumb=(name, url_for("people.show", id=id)),
         question=f"Delete {name}?",
-        effect="All that is known of this person and all that she did goes, for good. Only hashes of her identifiers "
-        "are kept, so that no sync brings her back. This cannot be undone.",
+        effect="All that is known of this person goes for good, and so do their activities. Only hashes of the "
+        "identifiers are kept, so that no sync brings this person back. This cannot be undone.",
         action=request.path,
         button="Delete for good",
         icon_name="trash",
