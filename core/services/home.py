@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from core.db.models import DataSource, Mail, RefusedRecord, Run, User, WebhookDelivery
-from core.host import Host, PluginMissing
+from core.host import Host
 from core.services.mainstem import Mainstem
-from core.services.paging import count_up_to_limit
-from core.services.progress import RunProgress, progress
+from core.services.paging import counts_up_to_limit
+from core.services.progress import RunProgress, progress_of
 
 Kind = Literal["source", "run", "refused", "webhooks", "invitations", "mail", "plugin"]
 
@@ -56,37 +56,40 @@ def running(mainstem: Mainstem, session: Session) -> list[tuple[DataSource, RunP
         .where(Run.state.in_(("queued", "running")), DataSource.state != "deleted")
         .order_by(Run.id)
     ).all()
-    found = []
-    for source, run_id in rows:
-        try:
-            found.append((source, progress(mainstem, run_id)))
-        except PluginMissing:
-            # Without its plugin nothing goes on.
-            continue
-    return found
+    known = set(mainstem.host.names())
+    # Without its plugin nothing goes on.
+    shown = [(source, run_id) for source, run_id in rows if source.plugin in known]
+    runs = progress_of(mainstem, [run_id for _, run_id in shown])
+    return [(source, runs[run_id]) for source, run_id in shown]
 
 
 def _of_sources(session: Session) -> Iterator[Matter]:
     shown = select(DataSource).where(DataSource.state.in_(("connected", "needs_attention"))).order_by(DataSource.id)
     last = select(func.max(Run.id)).where(Run.finished_at.is_not(None)).group_by(Run.source_id)
     runs = {run.source_id: run for run in session.scalars(select(Run).where(Run.id.in_(last)))}
-    for source in session.scalars(shown):
+    found = session.scalars(shown).all()
+    refused, dead = (counts_up_to_limit(session, [of(source.id) for source in found]) for of in (_refused, _dead))
+    for source, refused_count, dead_count in zip(found, refused, dead, strict=True):
         if source.state == "needs_attention":
             yield Matter("source", f"{source.name} needs attention", source.error or "Reconnect it", source.id, True)
         run = runs.get(source.id)
         if run and run.state in ("failed", "partial") and run.error:
             how = "failed" if run.state == "failed" else "is not complete"
             yield Matter("run", f"The last sync of {source.name} {how}", run.error, source.id, run.state == "failed")
-        waiting = select(RefusedRecord.id).where(
-            RefusedRecord.source_id == source.id, RefusedRecord.resolved_at.is_(None)
-        )
-        if number := count_up_to_limit(session, waiting):
-            title = f"{_counted(number, 'record')} of {source.name} could not be taken"
+        if refused_count:
+            title = f"{_counted(refused_count, 'record')} of {source.name} could not be taken"
             yield Matter("refused", title, "See why, mend them there, and they come in", source.id)
-        dead = select(WebhookDelivery.id).where(WebhookDelivery.source_id == source.id, WebhookDelivery.state == "dead")
-        if number := count_up_to_limit(session, dead):
-            title = f"{_counted(number, 'webhook')} of {source.name} failed for good"
+        if dead_count:
+            title = f"{_counted(dead_count, 'webhook')} of {source.name} failed for good"
             yield Matter("webhooks", title, "Look at the reason, then replay them", source.id)
+
+
+def _refused(source_id: int) -> Select[Any]:
+    return select(RefusedRecord.id).where(RefusedRecord.source_id == source_id, RefusedRecord.resolved_at.is_(None))
+
+
+def _dead(source_id: int) -> Select[Any]:
+    return select(WebhookDelivery.id).where(WebhookDelivery.source_id == source_id, WebhookDelivery.state == "dead")
 
 
 def _of_plugins(host: Host) -> Iterator[Matter]:

@@ -105,8 +105,16 @@ def page(session: Session, rows: Select[T], order: Order, cursor: str | None, si
 
 def count_up_to_limit(session: Session, rows: Select[Any]) -> int:
     """Return how many ``rows`` there are, at most :data:`COUNT_LIMIT` + 1, which means «more»."""
-    limited = rows.with_only_columns(literal(1)).order_by(None).limit(COUNT_LIMIT + 1).subquery()
-    return session.scalar(select(func.count()).select_from(limited)) or 0
+    return counts_up_to_limit(session, [rows])[0]
+
+
+def counts_up_to_limit(session: Session, several: Sequence[Select[Any]]) -> list[int]:
+    """Return of each of ``several`` how many rows there are, as :func:`count_up_to_limit`, in one statement."""
+    if not several:
+        return []
+    limited = [rows.with_only_columns(literal(1)).order_by(None).limit(COUNT_LIMIT + 1).subquery() for rows in several]
+    counts = [select(func.count()).select_from(each).scalar_subquery() for each in limited]
+    return list(session.execute(select(*counts)).one())
 
 
 def _part_of(order: Order, place: Sequence[Any]) -> bool | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -143,14 +143,31 @@ def progress(mainstem: Mainstem, run_id: int) -> RunProgress:
 
     Raises:
         NotFound: There is no such run.
+        PluginMissing: The plugin of its data source is not there.
     """
+    found = progress_of(mainstem, [run_id])
+    if run_id not in found:
+        raise NotFound(f"There is no run {run_id}")
+    return found[run_id]
+
+
+def progress_of(mainstem: Mainstem, run_ids: Sequence[int]) -> dict[int, RunProgress]:
+    """Return how far several runs are, by id, in two statements.
+
+    Raises:
+        PluginMissing: The plugin of one of their data sources is not there.
+    """
+    runs_of = select(RUN, SOURCE.c.plugin).join(SOURCE, SOURCE.c.id == RUN.c.source_id).where(RUN.c.id.in_(run_ids))
     with mainstem.engine.connect() as connection:
-        run = connection.execute(select(RUN).where(RUN.c.id == run_id)).mappings().one_or_none()
-        if run is None:
-            raise NotFound(f"There is no run {run_id}")
-        plugin = connection.scalar(select(SOURCE.c.plugin).where(SOURCE.c.id == run["source_id"]))
-        partitions = connection.execute(select(PARTITION).where(PARTITION.c.run_id == run_id)).mappings().all()
-    manifest = mainstem.host.manifest(plugin or "")
+        runs = connection.execute(runs_of).mappings().all()
+        rows = connection.execute(select(PARTITION).where(PARTITION.c.run_id.in_(run_ids))).mappings().all()
+    partitions: dict[int, list[RowMapping]] = {run["id"]: [] for run in runs}
+    for row in rows:
+        partitions[row["run_id"]].append(row)
+    return {run["id"]: _progress(run, mainstem.host.manifest(run["plugin"]), partitions[run["id"]]) for run in runs}
+
+
+def _progress(run: RowMapping, manifest: Manifest, partitions: Sequence[RowMapping]) -> RunProgress:
     started, ended = run["started_at"], run["finished_at"]
     return RunProgress(
         run=run["id"],
