@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from core.app import create_app
+from core.app import served
 
-app = create_app()
+app = served()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.filters import NOW, fill
 from benchmarks.support import databases, figure
-from core.app import create_app
+from core.app import served
 from core.db.models import DataSource
 from core.services import counting
 from core.services.mainstem import Mainstem
@@ -99,7 +99,7 @@ def measure_all(url: str, folder: Path, people: int, repeat: int) -> None:
     add_source(mainstem.engine)
     # As a worker does every few minutes.
     counting.recount(mainstem, 1)
-    browser = log_in(create_app(mainstem), Factory(mainstem.engine).user().email)
+    browser = log_in(served(mainstem), Factory(mainstem.engine).user().email)
     for name, path in addresses(mainstem.engine).items():
         value, status = measure(browser, path, repeat)
         figure("page p95", value, "ms", page=name, status=status, people=people)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import timedelta
 
 from flask import Flask
@@ -39,4 +40,16 @@ def create_app(mainstem: Mainstem | None = None) -> Flask:
     )
     app.extensions["mainstem"] = mainstem
     web.install(app)
+    return app
+
+
+def served(mainstem: Mainstem | None = None) -> Flask:
+    """Return the application of :func:`create_app` for a process that does nothing but serve it.
+
+    What is there by then stays until the process ends. Without being told so, Python looks through all of it again and
+    again for what could go, and every twentieth page or so waits a tenth of a second for that.
+    """
+    app = create_app(mainstem)
+    gc.collect()
+    gc.freeze()
     return app

@@ -15,7 +15,7 @@ from core import logs
 from core.cli.output import Command, open_mainstem, show
 
 # By name: the application stands above the command line and is not imported by it.
-APPLICATION = "core.app:create_app()"
+APPLICATION = "core.app:served()"
 
 
 @click.command("serve", cls=Command)
