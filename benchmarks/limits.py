@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from rq import Worker
 
 from benchmarks.support import Databases, Vendor, connect, databases, figure, mainstem, vendor
 from core.config import Settings
+from core.jobs import redis_of
 from core.runtime.valkey import stop_embedded
+from core.services.mainstem import Mainstem
 
 RPM = 10_000
 WARM_UP = 10.0
@@ -87,13 +90,16 @@ def _sampled(at: Vendor) -> Iterator[list[tuple[float, int]]]:
 
 @contextmanager
 def _workers(number: int, url: str, instance: Path, at: Vendor) -> Iterator[None]:
-    """Let worker processes serve the queue while the block runs; their Valkey ends with them."""
+    """Let worker processes serve the queue while the block runs, in which they wait; their Valkey ends with them."""
     if not number:
         yield
         return
     environ = {**os.environ, "DATABASE_URL": url, "MAINSTEM_INSTANCE": str(instance), **at.environment}
     process = subprocess.Popen([sys.executable, "-m", "core.cli", "worker", "-n", str(number)], env=environ)
     try:
+        redis = redis_of(Mainstem.open(environ))
+        while Worker.count(connection=redis) < number:
+            time.sleep(0.1)
         yield
     finally:
         process.terminate()
