@@ -61,9 +61,7 @@ def show(id: UUID) -> ResponseReturnValue:
 @requires("people.edit")
 def archive(id: UUID) -> ResponseReturnValue:
     """Let a person take part in nothing."""
-    return _do(
-        id, lambda: curating.archive(mainstem(), "person", id, actor()), "Archived: can be restored at any time"
-    )
+    return _do(id, lambda: curating.archive(mainstem(), "person", id, actor()), "Archived: can be restored at any time")
 
 
 @blueprint.post("/<uuid:id>/restore")
