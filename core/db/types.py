@@ -16,7 +16,7 @@ JsonColumn = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "pos
 """JSON; JSONB on PostgreSQL. None is SQL NULL."""
 
 Plain = String().with_variant(String(collation="C"), "postgresql")
-"""Text that is compared letter by letter, whatever the language of the database: one index finds beginnings and orders."""
+"""Text compared letter by letter, whatever the language of the database: one index finds beginnings and orders."""
 
 
 def as_json(value: Any, default: Callable[[Any], Any] | None = None, options: int = 0) -> str:
