@@ -14,6 +14,7 @@ from sqlalchemy import (
     Subquery,
     and_,
     exists,
+    false,
     func,
     or_,
     select,
@@ -26,6 +27,7 @@ from core.db.bulk import table_of
 from core.db.models import Activity, Membership, Organization, Participant, Person, Tagging
 from core.filters import days
 from core.filters.conditions import condition, moments, negation
+from core.filters.days import EVER, Days
 from core.filters.operators import COMPARISONS, OPERATORS
 from core.filters.tree import (
     ActivityCondition,
@@ -107,32 +109,37 @@ class _Rows:
         )
 
     def _activity(self, node: ActivityCondition) -> ColumnElement[bool]:
-        if node.op == "has_not_occurred":
-            return ~self._some(node)
-        if node.op == "has_occurred":
-            return self._often_enough(node, node.times or Times("at_least", 1))
-        first_or_last = func.min if node.op == "first_occurred" else func.max
-        found = self._activities(node)
-        return self._belongs_to(found, self._within(node, first_or_last(found.c.occurred_at)))
+        when = EVER if node.when is None else days.days_of(node.when.op, node.when.value, self.today)
+        match node.op:
+            case "has_not_occurred":
+                return ~self._some(node, when)
+            case "first_occurred":
+                # For each person the index is looked into twice, where the first of all would have to be found first.
+                return and_(self._some(node, when), ~self._some(node, when.before))
+            case "last_occurred":
+                return and_(self._some(node, when), ~self._some(node, when.after))
+        return self._often_enough(node, node.times or Times("at_least", 1), when)
 
-    def _often_enough(self, node: ActivityCondition, times: Times) -> ColumnElement[bool]:
+    def _often_enough(self, node: ActivityCondition, times: Times, when: Days) -> ColumnElement[bool]:
         if times == Times("at_least", 1):
-            return self._some(node)
+            return self._some(node, when)
         if times.count == 0:
-            return ~self._some(node)
-        found, count = self._activities(node, within=True), func.count()
+            return ~self._some(node, when)
+        found, count = union_all(*self._sources(node, when)).subquery(), func.count()
         if times.op == "at_most":
             # None at all is one of the answers, so whoever has more is looked for.
             return ~self._belongs_to(found, count > times.count)
         return self._belongs_to(found, COMPARISONS[times.op](count, times.count))
 
-    def _some(self, node: ActivityCondition) -> ColumnElement[bool]:
-        """Return whether there is any activity that the condition looks at.
+    def _some(self, node: ActivityCondition, when: Days | None) -> ColumnElement[bool]:
+        """Return whether there is any activity that the condition looks at on days of ``when``; None for no day.
 
         Two questions instead of one to all together: PostgreSQL answers each as suits it, by looking into an index
         for a person, or by making a set of all people first.
         """
-        return or_(*(self._belongs_to(each.subquery()) for each in self._sources(node, within=True)))
+        if when is None:
+            return false()
+        return or_(*(self._belongs_to(each.subquery()) for each in self._sources(node, when)))
 
     def _belongs_to(self, found: Subquery, *having: ColumnElement[bool]) -> Exists:
         """Return whether some of ``found`` is this row's; all of them together meet ``having``."""
@@ -140,17 +147,14 @@ class _Rows:
             found = select(found.c.entity_id).group_by(found.c.entity_id).having(*having).subquery()
         return exists().where(found.c.entity_id == self.table.c.id).correlate(self.table)
 
-    def _activities(self, node: ActivityCondition, within: bool = False) -> Subquery:
-        return union_all(*self._sources(node, within)).subquery()
-
-    def _sources(self, node: ActivityCondition, within: bool) -> list[Select[Any]]:
+    def _sources(self, node: ActivityCondition, when: Days) -> list[Select[Any]]:
         """Return the activities that the condition looks at: whose each is, and when it occurred.
 
         Those of a person are the ones that belong to her and the ones that she took part in; none twice.
         """
         activity = table_of(Activity).alias()
         owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
-        own = select(owner.label("entity_id"), activity.c.occurred_at).where(*self._is(node, activity, within))
+        own = select(owner.label("entity_id"), activity.c.occurred_at).where(*self._is(node, activity, when))
         if self.kind == "organization":
             return [own]
         joint, participant = table_of(Activity).alias(), table_of(Participant).alias()
@@ -158,26 +162,21 @@ class _Rows:
             select(participant.c.person_id.label("entity_id"), joint.c.occurred_at, joint.c.id)
             .join(joint, joint.c.id == participant.c.activity_id)
             .where(participant.c.person_id.is_distinct_from(joint.c.person_id))
-            .where(*self._is(node, joint, within))
+            .where(*self._is(node, joint, when))
             .distinct()
             .subquery()
         )
         return [own, select(shared.c.entity_id, shared.c.occurred_at)]
 
-    def _is(self, node: ActivityCondition, activity: FromClause, within: bool) -> list[ColumnElement[bool]]:
+    def _is(self, node: ActivityCondition, activity: FromClause, when: Days) -> list[ColumnElement[bool]]:
         asked: list[ColumnElement[bool]] = [true()]
         if node.activity.type is not None:
             asked.append(activity.c.type == node.activity.type)
         if node.activity.source_ids is not None:
             asked.append(activity.c.source_id.in_(node.activity.source_ids))
-        if within:
-            asked.append(self._within(node, activity.c.occurred_at))
+        if when != EVER:
+            asked.append(moments(activity.c.occurred_at, when, self.zone))
         if node.where is not None:
             attributes = replace(self, table=activity, document=activity.c.attributes)
             asked.append(attributes.meet(node.where))
         return asked
-
-    def _within(self, node: ActivityCondition, moment: ColumnElement[datetime]) -> ColumnElement[bool]:
-        if node.when is None:
-            return true()
-        return and_(true(), moments(moment, days.days_of(node.when.op, node.when.value, self.today), self.zone))

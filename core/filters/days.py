@@ -25,6 +25,19 @@ class Days:
     def __contains__(self, day: date) -> bool:
         return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
+    @property
+    def before(self) -> Days | None:
+        """All days before them; None where there are none."""
+        return None if self.first is None else Days(None, self.first - timedelta(days=1))
+
+    @property
+    def after(self) -> Days | None:
+        """All days after them; None where there are none."""
+        return None if self.last is None else Days(self.last + timedelta(days=1), None)
+
+
+EVER = Days(None, None)
+
 
 def today(now: datetime, zone: tzinfo) -> date:
     """Return which day it is at ``now``, which has a time zone, in ``zone``."""

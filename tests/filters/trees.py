@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from core.filters import ACTIVITY_OPERATORS, DAYS, OPERATORS, Catalogue, FilterField
+from core.filters.parsing import MAX_DEPTH
 from tests.filters.world import DATES, TAGS, TEXTS
 
 _texts = st.sampled_from([*TEXTS, "%", "_", "\\", "'", '"', "a", "5", "true", "AC", "vip", "X", "/", "{0}", "%s"])
@@ -81,4 +82,11 @@ def trees(catalogue: Catalogue) -> Any:
     leaves = _field(dict(catalogue.fields)) | _activity(catalogue)
     if catalogue.organization is not None:
         leaves |= trees(catalogue.organization).map(lambda tree: {"organization": tree})
-    return _grouped(leaves, 6)
+    return _grouped(leaves, 6).filter(lambda tree: _depth(tree) <= MAX_DEPTH)
+
+
+def _depth(tree: Any) -> int:
+    """How deep nodes lie in each other, which has a limit."""
+    members = [*tree.get("all", ()), *tree.get("any", ())]
+    members += [tree[key] for key in ("organization", "where") if key in tree]
+    return 1 + max(map(_depth, members), default=0)
