@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import ColumnElement, Exists, FromClause, and_, false, func, literal, or_, true
+from sqlalchemy import BigInteger, ColumnElement, Double, Exists, FromClause, and_, false, func, literal, or_, true
 
 from core.db import texts
 from core.db.types import UtcDateTime
@@ -71,7 +71,7 @@ def _list(items: ColumnElement[Any], of: FieldCondition) -> ColumnElement[bool]:
     if of.op == "has_value":
         return documents.item_count(items) > 0
     if of.op in COMPARISONS:
-        return documents.compared(COMPARISONS[of.op], documents.item_count(items), value)
+        return _compared(of.op, documents.item_count(items), value)
     return documents.has_item(items, value if isinstance(value, tuple) else [value])
 
 
@@ -95,10 +95,16 @@ def _number(stored: ColumnElement[Any], of: FieldCondition) -> ColumnElement[boo
     value: Any = of.value
     if of.op == "between":
         return and_(
-            documents.compared(COMPARISONS["at_least"], stored, value[0]),
-            documents.compared(COMPARISONS["at_most"], stored, value[1]),
+            _compared("at_least", stored, value[0]),
+            _compared("at_most", stored, value[1]),
         )
-    return documents.compared(COMPARISONS[of.op], stored, value)
+    return _compared(of.op, stored, value)
+
+
+def _compared(op: str, stored: ColumnElement[Any], value: int | float) -> ColumnElement[bool]:
+    bound = literal(value, BigInteger() if isinstance(value, int) else Double())
+    condition: ColumnElement[bool] = COMPARISONS[op](stored, bound)
+    return condition
 
 
 def _date(stored: ColumnElement[Any], of: FieldCondition, today: date) -> ColumnElement[bool]:

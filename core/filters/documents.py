@@ -7,17 +7,14 @@ and lists are NULL too where something else is stored, as it can be when a vendo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, Float, Integer, Text, and_, cast, func, literal, or_
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, and_, cast, func, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
-
-Compare = Callable[[Any, Any], ColumnElement[bool]]
 
 
 class _Expression(FunctionElement[Any]):
@@ -74,12 +71,6 @@ class _AsBoolean(_Expression):
     type: TypeEngine[Any] = Boolean()
     sqlite = "(SELECT e.type = 'true' FROM json_each({0}) AS e WHERE e.key = {1} AND e.type IN ('true', 'false'))"
     postgresql = "(CASE WHEN jsonb_typeof({0} -> {1}) = 'boolean' THEN ({0} -> {1})::boolean END)"
-
-
-class _AsJson(_Expression):
-    inherit_cache = True
-    type: TypeEngine[Any] = JSONB()
-    postgresql = "({0} -> {1})"
 
 
 class _AsList(_Expression):
@@ -147,16 +138,3 @@ def has_item(items: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[b
         *(func.strpos(func.lower(cast(items, Text())), func.lower(literal(each, Text()))) > 0 for each in written)
     )
     return and_(_Hint(may), _HasItem(items, *(func.lower(literal(text, Text())) for text in texts)))
-
-
-def compared(compare: Compare, number: ColumnElement[Any], value: int | float) -> ColumnElement[bool]:
-    """Return how a number, of :func:`value_in` or another one, compares with ``value``.
-
-    JSON is compared with JSON first, where numbers are exact: it spares most rows from being looked at more closely.
-    """
-    whole = isinstance(value, int)
-    condition = compare(number, literal(value, BigInteger() if whole else Double()))
-    if not whole or not isinstance(number, _AsNumber):
-        return condition
-    document, key = number.clauses
-    return and_(_Hint(compare(_AsJson(document, key), cast(literal(str(value), Text()), JSONB()))), condition)
