@@ -100,7 +100,7 @@ class _Hint(_Expression):
 
     inherit_cache = True
     type: TypeEngine[Any] = Boolean()
-    postgresql = "{0}"
+    postgresql = "({0})"
 
 
 @compiles(_Hint, "sqlite")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
 
@@ -41,8 +41,12 @@ def test_people_found_in_a_database_are_those_that_match_in_memory(connection, t
     assert len(found) == len(set(found))
 
 
+ONE_OF_TWO = {"field": "labels", "op": "contains_any", "value": ["Acme", "vip"]}
+
+
 @many
 @given(tree=trees(ORGANIZATIONS), now=moments, zone=zones)
+@example(tree={"activity": "any.closed", "op": "has_occurred", "where": ONE_OF_TWO}, now=NOWS[0], zone=ZoneInfo("UTC"))
 def test_organizations_found_in_a_database_are_those_that_match_in_memory(connection, tree, now, zone):
     filter = parse(tree, ORGANIZATIONS)
     found = connection.scalars(select(Organization.id).where(where(filter, "organization", now, zone))).all()
