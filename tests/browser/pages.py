@@ -19,8 +19,6 @@ FIND_VIOLATIONS = """async () => {
 
 def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong with the page."""
-    # What waits for an answer is shown paler.
-    page.wait_for_function("document.querySelector('.htmx-request') === null")
     if page.evaluate("typeof axe === 'undefined'"):
         page.evaluate(AXE_SCRIPT)
     return [f"{page.url} {found}" for found in page.evaluate(FIND_VIOLATIONS)]
