@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 from core.app import create_app
 from core.services.mainstem import Mainstem
 from plugins.intercom.sandbox import Sandbox, SandboxOptions
+from tests.browser.pages import Complaints
 from tests.browser.serving import served
 from tests.web.factories import Factory, installation
 from tests.web.helpers import log_in
@@ -54,9 +55,9 @@ def vendor(box: Sandbox) -> Iterator[str]:
 
 
 @pytest.fixture
-def complaints(context: BrowserContext) -> Iterator[list[str]]:
-    """What pages write to the console as a warning or error; a test may take out what it expects."""
-    found: list[str] = []
+def complaints(context: BrowserContext) -> Iterator[Complaints]:
+    """What pages complain of; a test says what it expects."""
+    found = Complaints()
 
     def note(message: ConsoleMessage) -> None:
         # htmx tells of a request that a newer one or the next page replaced, as of its end, in the voice of an error.
@@ -66,11 +67,11 @@ def complaints(context: BrowserContext) -> Iterator[list[str]]:
     context.on("console", note)
     context.on("weberror", lambda error: found.append(str(error.error)))
     yield found
-    assert found == []
+    assert found.unexpected() == []
 
 
 @pytest.fixture
-def visitor(page: Page, complaints: list[str], address: str, factory: Factory) -> Page:
+def visitor(page: Page, complaints: Complaints, address: str, factory: Factory) -> Page:
     """A browser at the login page; there is an owner."""
     factory.user()
     page.goto(f"{address}/")
@@ -78,7 +79,7 @@ def visitor(page: Page, complaints: list[str], address: str, factory: Factory) -
 
 
 @pytest.fixture
-def owner(page: Page, complaints: list[str], app: Flask, address: str, factory: Factory) -> Page:
+def owner(page: Page, complaints: Complaints, app: Flask, address: str, factory: Factory) -> Page:
     """A browser at the home page that is logged in: without the form, which has tests of its own."""
     name = app.config["SESSION_COOKIE_NAME"]
     session = log_in(app, factory.user().email).get_cookie(name)

@@ -17,6 +17,22 @@ FIND_VIOLATIONS = """async () => {
 }"""
 
 
+class Complaints(list[str]):
+    """What pages write to the console as a warning or error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._expected: tuple[str, ...] = ()
+
+    def expect(self, *statuses: int) -> None:
+        """Let answers with these statuses be meant; what the browser says of them may come late."""
+        self._expected += tuple(f"status of {status}" for status in statuses)
+
+    def unexpected(self) -> list[str]:
+        """Return what no test has asked for."""
+        return [told for told in self if not any(expected in told for expected in self._expected)]
+
+
 def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong with the page."""
     if page.evaluate("typeof axe === 'undefined'"):

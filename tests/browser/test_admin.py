@@ -12,7 +12,7 @@ from core.db.engine import writing
 from core.db.models import Partition, Run
 from core.services.mainstem import Mainstem
 from tests.browser.filling import fill
-from tests.browser.pages import NARROW, WIDE, faults, violations
+from tests.browser.pages import NARROW, WIDE, Complaints, faults, violations
 from tests.web.factories import PASSWORD, Factory
 
 
@@ -32,15 +32,14 @@ def test_empty_pages_and_the_login_are_accessible_and_fit(visitor: Page, address
         assert faults(visitor) == []
 
 
-def test_a_wrong_password_keeps_the_email_and_says_what_to_do(visitor: Page, complaints: list[str]):
+def test_a_wrong_password_keeps_the_email_and_says_what_to_do(visitor: Page, complaints: Complaints):
     visitor.get_by_label("Email").fill("olga@example.com")
     visitor.get_by_label("Password").fill("wrong")
     visitor.keyboard.press("Enter")
     expect(visitor.get_by_role("alert")).to_contain_text("do not belong together")
     expect(visitor.get_by_label("Email")).to_have_value("olga@example.com")
     expect(visitor.get_by_label("Password")).to_be_focused()
-    assert len(complaints) == 1
-    assert "401" in complaints.pop()
+    complaints.expect(401)
 
 
 def test_logging_in_leads_to_the_page_that_was_asked_for(visitor: Page, address: str):
@@ -163,15 +162,14 @@ def test_a_running_sync_is_followed_to_its_end(owner: Page, address: str, factor
 
 
 def test_when_the_session_ends_a_followed_page_goes_to_the_login(
-    owner: Page, address: str, factory: Factory, complaints: list[str]
+    owner: Page, address: str, factory: Factory, complaints: Complaints
 ):
     source = factory.source()
     factory.run(source, "running")
     owner.goto(f"{address}/sources/{source.id}")
     owner.context.clear_cookies()
     owner.wait_for_url("**/login")
-    assert all("401" in complaint for complaint in complaints)
-    complaints.clear()
+    complaints.expect(401)
 
 
 def test_a_refused_record_opens_to_what_the_vendor_sent(owner: Page, address: str, factory: Factory):

@@ -20,7 +20,7 @@ from core.db.models import Consent, DataSource, Draft, Person, Run, Team, User
 from core.services.mainstem import Mainstem
 from core.services.sources import now_utc
 from plugins.intercom.sandbox import Sandbox
-from tests.browser.pages import WIDE, faults, violations
+from tests.browser.pages import WIDE, Complaints, faults, violations
 from tests.browser.serving import served
 from tests.services.conftest import rows
 from tests.web.factories import PASSWORD, Factory
@@ -66,13 +66,6 @@ def worker(environ: dict[str, str], tmp_path: Path) -> Iterator[None]:
     yield
     process.terminate()
     process.wait()
-
-
-def expected(complaints: list[str], *statuses: int) -> None:
-    """Take out what the browser says of answers that are no success on purpose."""
-    found = [complaint for complaint in complaints if any(f"status of {status}" in complaint for status in statuses)]
-    for complaint in found:
-        complaints.remove(complaint)
 
 
 def to_consent(page: Page, address: str) -> None:
@@ -182,11 +175,11 @@ def test_r2_what_it_may_modify_is_chosen_before_connecting(owner: Page, address:
 
 
 def test_r3_a_pasted_token_opens_the_account(
-    owner: Page, address: str, box: Sandbox, mainstem: Mainstem, complaints: list[str]
+    owner: Page, address: str, box: Sandbox, mainstem: Mainstem, complaints: Complaints
 ):
     paste(owner, address, "wrong")
     expect(owner.get_by_text("Intercom refused this access token")).to_be_visible()
-    expected(complaints, 400)
+    complaints.expect(400)
     assert rows(mainstem.engine, Draft) == []
     owner.get_by_label("Access token").fill(box.credentials["access_token"])
     owner.get_by_role("button", name="Connect with these").click()
@@ -194,7 +187,7 @@ def test_r3_a_pasted_token_opens_the_account(
 
 
 def test_r3_refusing_at_the_vendor_says_what_to_do(
-    owner: Page, address: str, mainstem: Mainstem, complaints: list[str]
+    owner: Page, address: str, mainstem: Mainstem, complaints: Complaints
 ):
     to_consent(owner, address)
     owner.get_by_role("link", name="Cancel").click()
@@ -206,7 +199,7 @@ def test_r3_refusing_at_the_vendor_says_what_to_do(
     owner.get_by_role("link", name="Authorize access").click()
     owner.wait_for_url("**/fields")
     assert len(rows(mainstem.engine, Draft)) == 1
-    expected(complaints, 400)
+    complaints.expect(400)
 
 
 def test_r3_an_answer_that_is_used_late_foreign_or_made_up_ends_on_a_page_that_says_so(
@@ -216,7 +209,7 @@ def test_r3_an_answer_that_is_used_late_foreign_or_made_up_ends_on_a_page_that_s
     vendor: str,
     browser: Browser,
     factory: Factory,
-    complaints: list[str],
+    complaints: Complaints,
 ):
     answers: list[str] = []
     owner.on("request", lambda request: answers.append(request.url) if "/callback?" in request.url else None)
@@ -243,29 +236,29 @@ def test_r3_an_answer_that_is_used_late_foreign_or_made_up_ends_on_a_page_that_s
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("another browser")
     foreign.close()
-    expected(complaints, 400)
+    complaints.expect(400)
 
 
-def test_r3_a_wrong_secret_is_told(owner: Page, address: str, vendor: str, mainstem: Mainstem, complaints: list[str]):
+def test_r3_a_wrong_secret_is_told(owner: Page, address: str, vendor: str, mainstem: Mainstem, complaints: Complaints):
     mainstem.environ["INTERCOM_CLIENT_SECRET"] = "of another app"  # type: ignore[index]
     to_consent(owner, address)
     owner.get_by_role("link", name="Authorize access").click()
     expect(owner.get_by_text("the app's secret is wrong")).to_be_visible()
-    expected(complaints, 400)
+    complaints.expect(400)
 
 
 def test_r3_a_missing_permission_is_told_when_connecting(
-    owner: Page, address: str, box: Sandbox, complaints: list[str]
+    owner: Page, address: str, box: Sandbox, complaints: Complaints
 ):
     box.store.drop_scope("contacts")
     to_consent(owner, address)
     owner.get_by_role("link", name="Authorize access").click()
     expect(owner.get_by_text("Give the app this permission at Intercom")).to_be_visible()
-    expected(complaints, 400)
+    complaints.expect(400)
 
 
 def test_r4_two_set_ups_of_one_account_end_with_one_connection(
-    owner: Page, address: str, mainstem: Mainstem, complaints: list[str]
+    owner: Page, address: str, mainstem: Mainstem, complaints: Complaints
 ):
     first, second = connect(owner, address), connect(owner, address)
     owner.goto(f"{first}/done")
@@ -276,7 +269,7 @@ def test_r4_two_set_ups_of_one_account_end_with_one_connection(
     expect(owner.get_by_role("alert")).to_contain_text("Data source already connected")
     assert len(rows(mainstem.engine, DataSource)) == 1
     assert len(rows(mainstem.engine, Draft)) == 1
-    expected(complaints, 409)
+    complaints.expect(409)
 
 
 # R5: leaving and coming back
@@ -398,7 +391,7 @@ def test_r7_teams_and_members_are_chosen_each_by_itself(owner: Page, address: st
 
 
 def test_r9_conditions_choose_the_records_that_come_in(
-    owner: Page, address: str, mainstem: Mainstem, worker: None, complaints: list[str]
+    owner: Page, address: str, mainstem: Mainstem, worker: None, complaints: Complaints
 ):
     wizard = connect(owner, address)
     owner.goto(f"{wizard}/records")
@@ -408,7 +401,7 @@ def test_r9_conditions_choose_the_records_that_come_in(
     owner.get_by_role("button", name="Next").last.click()
     expect(conditions.get_by_text("Choose a field, or remove this condition")).to_be_visible()
     owner.wait_for_load_state()
-    expected(complaints, 400)
+    complaints.expect(400)
     conditions.get_by_label("Field").select_option(label="Role")
     conditions.get_by_label("Value").fill("lead")
     conditions.get_by_role("button", name="Group").click()
