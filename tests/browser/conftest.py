@@ -13,7 +13,7 @@ from core.app import create_app
 from core.services.mainstem import Mainstem
 from plugins.intercom.sandbox import Sandbox, SandboxOptions
 from tests.browser.pages import Complaints
-from tests.browser.serving import served
+from tests.support.serving import served
 from tests.web.factories import Factory, installation
 from tests.web.helpers import log_in
 

@@ -21,8 +21,8 @@ from core.services.mainstem import Mainstem
 from core.services.sources import now_utc
 from plugins.intercom.sandbox import Sandbox
 from tests.browser.pages import WIDE, Complaints, faults, violations
-from tests.browser.serving import served
 from tests.services.conftest import rows
+from tests.support.serving import served
 from tests.web.factories import PASSWORD, Factory
 
 ROOT = Path(__file__).parents[2]

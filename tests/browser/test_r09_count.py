@@ -12,7 +12,7 @@ from core.host import Host
 from core.services import estimating
 from core.services.mainstem import Mainstem
 from tests.browser.pages import faults
-from tests.browser.serving import served
+from tests.support.serving import served
 from tests.web.test_records_count import CountingDesk
 
 

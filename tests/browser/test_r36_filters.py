@@ -17,7 +17,7 @@ from core.services.sources import now_utc
 from core.web import builder
 from core.web.database import session
 from tests.browser.pages import NARROW, faults
-from tests.browser.serving import served
+from tests.support.serving import served
 from tests.web.factories import NOW, Factory
 
 ATTRIBUTES = {"team": FilterField("Team"), "rating": FilterField("Rating", "integer")}

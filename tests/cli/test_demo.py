@@ -22,7 +22,7 @@ from core.services.sources import list_sources
 from core.services.users import authenticate
 from tests.cli.conftest import Cli, Processes
 from tests.kit import depot
-from tests.plugins.zendesk.support import served
+from tests.support.serving import served
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from threading import Thread
 from typing import Any
 
 import requests_mock
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from core.contract.types import Account, Connected, Page, Record, SandboxOptions, Scope
 from core.host import Host
@@ -65,24 +62,3 @@ def mocked() -> tuple[Any, Account]:
     mocker = requests_mock.Mocker(session=account.http)
     mocker.start()
     return mocker, account
-
-
-class Silent(WSGIRequestHandler):
-    """Says nothing of what it answers."""
-
-    def log(self, type: str, message: str, *args: Any) -> None: ...
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Let an application answer on a free port; yields its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
-    server.daemon_threads = False  # type: ignore[attr-defined]
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -20,7 +20,7 @@ from core.services.mainstem import Mainstem
 from plugins.intercom import plugin as intercom
 from plugins.zendesk import plugin as zendesk
 from plugins.zendesk.sandbox.data import FIRST_USER
-from tests.plugins.zendesk.support import served
+from tests.support.serving import served
 
 SHARED, PEOPLE = 12, 40
 

@@ -22,7 +22,7 @@ from core.services.users import add_user
 from plugins.base.sandbox import TokenOffice
 from plugins.zendesk import plugin
 from plugins.zendesk.sandbox import ZendeskSandbox
-from tests.plugins.zendesk.support import served
+from tests.support.serving import served
 
 SOURCE = table_of(DataSource)
 
