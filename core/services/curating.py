@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, exists, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.contract.fields import Entity
 from core.db.bulk import insert_missing, table_of
 from core.db.engine import writing
-from core.db.models import DataSource, Link, Merge, Organization, Person, Tagging
-from core.pipeline import merges
-from core.pipeline.erasure import erase_person
+from core.db.models import DataSource, Link, Merge, Tagging
+from core.pipeline import erasure, merges
 from core.pipeline.ids import own_tag_id
 from core.services.errors import Conflict, Invalid, NotFound
 from core.services.mainstem import Mainstem
 from core.services.sources import AUDIT, audit, now_utc
 
 TAGGING, LINK, MERGE = map(table_of, (Tagging, Link, Merge))
-TABLES: Mapping[Entity, Table] = {"person": table_of(Person), "organization": table_of(Organization)}
 LONGEST_TAG = 100
 
 
@@ -76,21 +74,21 @@ def restore(mainstem: Mainstem, kind: Entity, id: UUID, actor: str) -> None:
         audit(connection, actor, "restore", f"{kind} {id}")
 
 
-def erase(mainstem: Mainstem, person_id: UUID, actor: str) -> None:
-    """Delete an archived person with all that is known of her, for good: no sync brings her back.
+def erase(mainstem: Mainstem, kind: Entity, id: UUID, actor: str) -> None:
+    """Delete an archived person or organization with all that is known of it, for good: no sync brings it back.
 
     Raises:
-        NotFound: There is no such person.
-        Conflict: She is not archived.
+        NotFound: There is none of this id.
+        Conflict: It is not archived.
     """
     with writing(mainstem.engine) as connection:
-        if _lock(connection, "person", person_id)["archived_at"] is None:
-            raise Conflict("Archive this person first: only archived people can be deleted")
-        erase_person(connection, person_id)
-        # Her id follows from what a vendor calls her, so the log names it no longer.
-        hers = update(AUDIT).where(AUDIT.c.target == f"person {person_id}")
-        connection.execute(hers.values(target="erased person", detail={}))
-        audit(connection, actor, "erase", "erased person")
+        if _lock(connection, kind, id)["archived_at"] is None:
+            raise Conflict(f"Archive this {kind} first: only what is archived can be deleted")
+        erasure.erase(connection, kind, id)
+        # Its id follows from what a vendor calls it, so the log names it no longer.
+        its = update(AUDIT).where(AUDIT.c.target == f"{kind} {id}")
+        connection.execute(its.values(target=f"erased {kind}", detail={}))
+        audit(connection, actor, "erase", f"erased {kind}")
 
 
 def add_tag(mainstem: Mainstem, kind: Entity, id: UUID, name: str, actor: str) -> None:
@@ -180,7 +178,7 @@ def undo_merge(mainstem: Mainstem, person_id: UUID, merge_id: int, actor: str) -
 
 
 def _lock(connection: Connection, kind: Entity, id: UUID) -> RowMapping:
-    table = TABLES[kind]
+    table = erasure.TABLES[kind]
     shown = select(table).where(table.c.id == id, table.c.merged_into.is_(None), ~table.c.stub)
     row = connection.execute(shown.with_for_update()).mappings().one_or_none()
     if row is None:
@@ -189,5 +187,5 @@ def _lock(connection: Connection, kind: Entity, id: UUID) -> RowMapping:
 
 
 def _change(connection: Connection, kind: Entity, id: UUID, **values: Any) -> None:
-    table = TABLES[kind]
+    table = erasure.TABLES[kind]
     connection.execute(update(table).where(table.c.id == id).values(updated_at=now_utc(), **values))

@@ -38,7 +38,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
     {
         "people.edit": Permission("Archive, restore and tag people and organizations, undo merges", _EDITORS),
         "people.export": Permission("Download lists of people and organizations", _EDITORS),
-        "people.erase": Permission("Delete people for good", _ADMINS),
+        "people.erase": Permission("Delete archived people and organizations for good", _ADMINS),
         "sources.manage": Permission("Connect, change, sync, disconnect and delete data sources", _ADMINS),
         "users.manage": Permission("Invite users, change their role and teams, revoke and delete them", _ADMINS),
         "teams.manage": Permission("Make, rename and delete teams, and say who is in them", _ADMINS),

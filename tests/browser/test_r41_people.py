@@ -1,4 +1,4 @@
-"""R41: people are archived, restored and deleted for good; R34, R20: tags, and merges that can be undone."""
+"""R41: who and what is archived, restored and deleted for good; R34, R20: tags, and merges that can be undone."""
 
 from __future__ import annotations
 
@@ -52,6 +52,31 @@ def test_r41_archive_restore_and_delete_for_good(owner: Page, address: str, fact
     expect(owner.get_by_role("link", name="Ann")).to_have_count(0)
     owner.get_by_role("link", name="Audit log").click()
     expect(owner.locator("tbody tr").first).to_contain_text("erase")
+    assert faults(owner) == []
+
+
+def test_r41_delete_an_organization_and_keep_its_people(
+    owner: Page, address: str, factory: Factory, mainstem: Mainstem
+):
+    source = factory.source()
+    acme = Record("company", "9", values={"name": "Acme", "domain": "acme.example"})
+    ann = Record("contact", "1", values={"first_name": "Ann"}, organizations=(Ref("company", "9"),))
+    take_in(mainstem, source.id, acme, ann)
+    owner.goto(f"{address}/organizations/")
+    owner.get_by_role("link", name="Acme").click()
+    owner.get_by_role("button", name="Archive").click()
+    owner.get_by_role("link", name="Delete").click()
+    expect(owner.get_by_text("Its people stay, and so does what they did")).to_be_visible()
+    assert faults(owner) == []
+    owner.get_by_role("button", name="Delete for good").click()
+    expect(owner.get_by_role("status")).to_contain_text("Deleted for good")
+    take_in(mainstem, source.id, acme, ann)
+    owner.goto(f"{address}/organizations/?state=all")
+    expect(owner.get_by_role("link", name="Acme")).to_have_count(0)
+    owner.goto(f"{address}/people/")
+    owner.get_by_role("link", name="Ann").click()
+    expect(owner.get_by_role("heading", level=1)).to_have_text("Ann")
+    expect(owner.get_by_role("region", name="Organizations")).to_have_count(0)
     assert faults(owner) == []
 
 

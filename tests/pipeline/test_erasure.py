@@ -16,13 +16,14 @@ from core.db.models import (
     Link,
     Membership,
     Merge,
+    Organization,
     Participant,
     Person,
     RefusedRecord,
     Tagging,
 )
+from core.pipeline import erasure
 from core.pipeline.apply import apply_page
-from core.pipeline.erasure import erase_person
 from core.pipeline.shape import Shaper
 from tests.pipeline.conftest import POLICY, World, at, chat, policy, user
 
@@ -30,7 +31,7 @@ from tests.pipeline.conftest import POLICY, World, at, chat, policy, user
 def erase(world: World, email: str = "ann@example.com") -> UUID:
     id: UUID = next(row["id"] for row in world.people() if row["email"] == email)
     with writing(world.engine) as connection:
-        erase_person(connection, id)
+        erasure.erase(connection, "person", id)
     return id
 
 
@@ -145,7 +146,7 @@ def test_a_page_in_flight_does_not_bring_her_back(world: World):
         inside.wait(30)
         started.set()
         with writing(world.engine) as connection:
-            erase_person(connection, id)
+            erasure.erase(connection, "person", id)
 
     def checkpoint(connection: object, counts: object) -> None:
         inside.set()
@@ -158,3 +159,70 @@ def test_a_page_in_flight_does_not_bring_her_back(world: World):
         erasing.result()
     assert emails(world) == ["bob@example.com"]
     assert world.apply(user("1", 9, email="ann@example.com")) == {"user": {"read": 1, "skipped": 1}}
+
+
+FIRM = Record("firm", "f", updated_at=at(), values={"name": "Acme", "domain": "acme.example"}, tags=("key",))
+
+
+def firm_there(world: World) -> UUID:
+    """Ann and her firm, what she did there, and what nobody of it did."""
+    said = (
+        Event_("said", "hers", at(), (Ref("user", "1"),), Ref("firm", "f"), {"text": "hi"}),
+        Event_("said", "its", at(), (), Ref("firm", "f"), {"text": "bought"}),
+    )
+    world.apply(FIRM, user("1", email="ann@example.com", firms=["f"]), Record("chat", "c", at(), activities=said))
+    id: UUID = world.rows(Organization)[0]["id"]
+    with writing(world.engine) as connection:
+        erasure.erase(connection, "organization", id)
+    return id
+
+
+def test_the_people_of_an_erased_organization_stay_with_what_they_did(world: World):
+    firm_there(world)
+    assert emails(world) == ["ann@example.com"]
+    kept = [(row["remote_id"], row["organization_id"], row["organization_link_id"]) for row in world.rows(Activity)]
+    assert kept == [("hers", None, None)]
+    for model in (Organization, Membership, Tagging):
+        assert world.rows(model) == [], model
+    assert {row["remote_id"] for row in world.rows(Link)} == {"1", "c"}
+    assert len(world.rows(Erased)) == 3  # its link, its name, its domain
+
+
+def test_no_record_of_any_kind_brings_an_erased_organization_back(world: World):
+    firm_there(world)
+    said = (
+        Event_("said", "hers", at(7), (Ref("user", "1"),), Ref("firm", "f"), {"text": "changed"}),
+        Event_("said", "its", at(7), (), Ref("firm", "f"), {"text": "changed"}),
+    )
+    counts = world.apply(
+        Record("firm", "f", updated_at=at(9), values={"name": "Acme Inc."}),
+        user("1", 9, email="ann@example.com", firms=["f", "g"]),
+        Record("chat", "c", at(9), activities=said),
+    )
+    assert counts["firm"] == {"read": 1, "skipped": 1}
+    assert {row["remote_id"] for row in world.rows(Link)} == {"1", "c", "g"}
+    assert [row["organization_link_id"] for row in world.rows(Activity)] == [None]
+    assert len(world.rows(Membership)) == 1
+
+
+def test_an_organization_by_the_name_of_an_erased_one_is_it_where_names_join(world: World):
+    firm_there(world)
+    by_name = policy(source_id=2, matching={"firm": MergePolicy(("name",))})
+    # First only referred to, then told: what was kept for it goes.
+    world.apply(user("5", email="eve@example.com", firms=["x"]), policy=by_name)
+    assert len(world.rows(Membership)) == 1
+    told = Record("firm", "x", updated_at=at(5), values={"name": "ACME"})
+    assert world.apply(told, policy=by_name) == {"firm": {"read": 1, "skipped": 1}}
+    assert world.rows(Membership) == world.rows(Organization) == []
+    assert world.apply(told, policy=policy(source_id=3)) == {"firm": {"read": 1, "created": 1}}
+
+
+def test_what_was_merged_into_an_erased_organization_goes_with_it(world: World):
+    other = Record("firm", "e", updated_at=at(), values={"name": "Old Acme"})
+    world.apply(other)
+    world.apply(FIRM, merged=[(Ref("firm", "e"), Ref("firm", "f"))])
+    id = next(row["id"] for row in world.rows(Organization) if row["merged_into"] is None)
+    with writing(world.engine) as connection:
+        erasure.erase(connection, "organization", id)
+    assert world.rows(Organization) == world.rows(Merge) == world.rows(Link) == []
+    assert world.apply(FIRM, other) == {"firm": {"read": 2, "skipped": 2}}

@@ -209,7 +209,7 @@ class Participant(Model):
 
 
 class Erased(Model):
-    """The salted hash of a link or identity of somebody who was erased, so that no sync brings her back.
+    """The salted hash of a link or identity of whom or what was erased, so that no sync brings it back.
 
     ``id`` comes from :mod:`core.pipeline.erasure`; nothing that was erased can be read from it.
     """

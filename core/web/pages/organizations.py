@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from core.services import curating, organizations
@@ -72,6 +72,40 @@ def restore(id: UUID) -> ResponseReturnValue:
     return _do(id, lambda: curating.restore(mainstem(), "organization", id, actor()), "Restored")
 
 
+@blueprint.get("/<uuid:id>/delete")
+@requires("people.erase")
+def ask(id: UUID) -> ResponseReturnValue:
+    """Say what deleting means, and ask whether to do it."""
+    organization = organizations.get(session(), id)
+    if organization.archived_at is None:
+        abort(409)
+    name = organizations.display_name(organization)
+    return render_template(
+        "ask.html",
+        crumb=(name, url_for("organizations.show", id=id)),
+        question=f"Delete {name}?",
+        effect="All that is known of this organization goes for good. Its people stay, and so does what they did; they "
+        "belong to it no more. Only hashes of its identifiers are kept, so that no sync brings it back. This cannot be "
+        "undone.",
+        action=request.path,
+        button="Delete for good",
+        icon_name="trash",
+        danger=True,
+    )
+
+
+@blueprint.post("/<uuid:id>/delete")
+@requires("people.erase")
+def erase(id: UUID) -> ResponseReturnValue:
+    """Delete an organization for good."""
+    return _do(
+        id,
+        lambda: curating.erase(mainstem(), "organization", id, actor()),
+        "Deleted for good: its people stay",
+        to_list=True,
+    )
+
+
 @blueprint.post("/<uuid:id>/tags")
 @requires("people.edit")
 def add_tag(id: UUID) -> ResponseReturnValue:
@@ -89,11 +123,12 @@ def remove_tag(id: UUID) -> ResponseReturnValue:
     return _do(id, lambda: curating.remove_tag(mainstem(), "organization", id, name, actor()), done)
 
 
-def _do(id: UUID, work: Callable[[], object], done: str) -> ResponseReturnValue:
+def _do(id: UUID, work: Callable[[], object], done: str, *, to_list: bool = False) -> ResponseReturnValue:
     try:
         work()
     except ServiceError as error:
         flash(str(error), "danger")
-    else:
-        flash(done, "success")
-    return redirect(url_for("organizations.show", id=id))
+        return redirect(url_for("organizations.show", id=id))
+    flash(done, "success")
+    there = url_for("organizations.index", state="archived") if to_list else url_for("organizations.show", id=id)
+    return redirect(there)

@@ -96,7 +96,7 @@ def ask(id: UUID) -> ResponseReturnValue:
 @requires("people.erase")
 def erase(id: UUID) -> ResponseReturnValue:
     """Delete a person for good."""
-    return _do(id, lambda: curating.erase(mainstem(), id, actor()), "Deleted for good", to_list=True)
+    return _do(id, lambda: curating.erase(mainstem(), "person", id, actor()), "Deleted for good", to_list=True)
 
 
 @blueprint.post("/<uuid:id>/tags")
