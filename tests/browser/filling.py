@@ -24,6 +24,7 @@ def fill(factory: Factory) -> dict[str, str]:
     ann = factory.person(source, first_name="Ann", last_name="Lee", fields=fields, lineage=lineage)
     factory.person(source, first_name="Bob", last_name="Archived", archived_at=NOW)
     acme = factory.organization(source, name="Acme Rockets of the Northern Lands GmbH & Co. KG")
+    factory.organization(source, name="Closed Shop", archived_at=NOW)
     factory.membership(ann, acme)
     factory.tagging(ann, "vip")
     factory.tagging(acme, "key account")

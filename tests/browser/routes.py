@@ -12,7 +12,7 @@ from werkzeug.routing import AnyConverter, Rule
 NO_PAGES = {"static", "plugins.icon", "health.healthz", "health.readyz", "sources.log", "sources.progress"}
 """What is no page but a file, or a part of a page."""
 
-ONWARD = {"connect.callback", "setup.resume", "auth.login"}
+ONWARD = {"connect.callback", "connect.accept", "setup.resume", "auth.login"}
 """What leads whoever is logged in to another page."""
 
 

@@ -247,6 +247,35 @@ def test_r3_a_wrong_secret_is_told(owner: Page, address: str, vendor: str, mains
     complaints.expect(400)
 
 
+def test_r3_r12_a_slow_vendor_is_waited_for_in_sight(owner: Page, address: str, box: Sandbox, context: BrowserContext):
+    """Whom one waits for is said, nothing moves, and no button works twice; at 204 a browser stays where it is."""
+    held = re.compile("/accept\\?|/refresh$")
+    to_consent(owner, address)
+    context.route(held, lambda route: route.fulfill(status=204))
+    owner.get_by_role("link", name="Authorize access").click()
+    expect(owner.get_by_role("heading", level=1)).to_have_text("Back from Intercom")
+    expect(owner.get_by_role("status").first).to_have_text("Waiting for Intercom: the account is opened and looked at.")
+    assert faults(owner) == []
+    context.unroute(held)
+    owner.get_by_role("link", name="Go on").click()
+    owner.wait_for_url("**/fields")
+    sent: list[str] = []
+    context.route(held, lambda route: (sent.append(route.request.url), route.fulfill(status=204)))
+    again = owner.get_by_role("button", name="Look again")
+    again.scroll_into_view_if_needed()
+    before = again.bounding_box()
+    again.dblclick()
+    expect(owner.locator(".waiting-for")).to_have_text("Waiting for Intercom: what it offers is read again")
+    expect(again).to_be_disabled()
+    assert (len(sent), again.bounding_box()) == (1, before)
+    assert faults(owner) == []
+    box.app.wsgi_app.latency = 0.2  # type: ignore[attr-defined]
+    owner.goto(owner.url.replace("fields", "done"))
+    trial = owner.get_by_role("region", name="Trial on a sample")
+    expect(trial.get_by_role("status")).to_contain_text("Waiting for Intercom: a few records are read and tried")
+    expect(trial).to_contain_text("nothing was written", timeout=LONG)
+
+
 def test_r3_a_missing_permission_is_told_when_connecting(
     owner: Page, address: str, box: Sandbox, complaints: Complaints
 ):

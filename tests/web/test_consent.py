@@ -35,7 +35,13 @@ def test_the_subdomain_is_asked_first_and_comes_back(mainstem: Mainstem, owner: 
     leaving = send(owner, "/sources/new/acme", {"how": "consent", "shop": "corner"}).get_data(as_text=True)
     (address,) = {unescape(found) for found in re.findall(r'href="(https://[^"]+)"', leaving)}
     assert urlsplit(address).netloc == "corner.acme.example"
-    back = owner.get(f"/oauth/acme/callback?code=42&state={parse_qs(urlsplit(address).query)['state'][0]}")
+    answer = f"/oauth/acme/callback?code=42&state={parse_qs(urlsplit(address).query)['state'][0]}"
+    assert rows(mainstem.engine, Draft)[0]["remote_id"] is None
+    shown = owner.get(answer).get_data(as_text=True)
+    assert "Waiting for Acme" in shown
+    (on,) = {unescape(found) for found in re.findall(r'href="(/oauth/[^"]+)"', shown)}
+    assert on == answer.replace("callback", "accept")
+    back = owner.get(on)
     (draft,) = rows(mainstem.engine, Draft)
     assert back.location == f"/setup/{draft['id']}"
     assert (draft["remote_id"], draft["settings"]) == ("1", {"shop": "corner"})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from secrets import token_urlsafe
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -120,6 +121,14 @@ def reconnect(id: int) -> ResponseReturnValue:
 @blueprint.get("/oauth/<plugin>/callback")
 @requires("sources.manage")
 def callback(plugin: str) -> ResponseReturnValue:
+    """Say that the vendor is being asked, and lead on: a page stays in sight while the next one is waited for."""
+    address = f"{url_for('connect.accept', plugin=plugin)}?{urlencode(request.args.to_dict())}"
+    return render_template("connect/back.html", manifest=_manifest(plugin), address=address)
+
+
+@blueprint.get("/oauth/<plugin>/accept")
+@requires("sources.manage")
+def accept(plugin: str) -> ResponseReturnValue:
     """Take the vendor's answer to a consent."""
     manifest = _manifest(plugin)
     try:

@@ -1,4 +1,4 @@
-// Rewrites moments, which the server gives in UTC, to the reader's own time zone; closes menus.
+// Rewrites moments, which the server gives in UTC, to the reader's own time zone; closes menus; says who is waited for.
 (() => {
   const day = { day: "numeric", month: "short", year: "numeric" };
   const formats = {
@@ -26,6 +26,26 @@
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) close(menu);
   });
+
+  // Others may take their time: a form or link with data-wait says whom it waits for, and is sent once.
+  const waiting = document.querySelector(".waiting-for");
+  const begin = (event, asked, pressed) => {
+    const text = pressed?.dataset.wait ?? asked.dataset.wait;
+    if (!text || event.defaultPrevented) return;
+    if (asked.ariaBusy === "true") { event.preventDefault(); return; }
+    asked.ariaBusy = "true";
+    waiting.textContent = text;
+    pressed?.classList.add("btn-busy");
+    // At once, the button would not be sent with its form.
+    setTimeout(() => { for (const button of asked.querySelectorAll("button")) button.disabled = true; });
+  };
+  document.addEventListener("submit", (event) => begin(event, event.target, event.submitter));
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-wait]");
+    if (link && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey) begin(event, link, link);
+  });
+  // A page that comes back with the back button waits for nobody.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
   localise(document);
   document.addEventListener("htmx:afterSwap", () => localise(document));

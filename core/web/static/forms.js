@@ -2,6 +2,10 @@
 (() => {
   for (const part of document.querySelectorAll(".only-script:not(#nothing-found)")) part.hidden = false;
 
+  // An answer that never comes must not be waited for for ever.
+  for (const event of ["htmx:responseError", "htmx:sendError", "htmx:timeout"])
+    document.addEventListener(event, ({ target }) => target.classList.add("has-failed"));
+
   document.querySelector("[aria-current=step]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
   const fieldsOf = (section) => [...section.querySelectorAll("tbody input[type=checkbox]")];
