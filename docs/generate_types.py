@@ -17,7 +17,7 @@ from core.contract.fields import ARTICLE, COLLECTION, SYSTEM_FIELDS
 from docs.generate_hooks import markdown, signature
 
 TARGET = Path(__file__).with_name("types.md")
-BASE = ("source", "client", "oauth", "pages", "mapping", "lookup", "webhooks", "answers", "sandbox")
+BASE = ("source", "client", "oauth", "pages", "mapping", "lookup", "selecting", "webhooks", "answers", "sandbox")
 HEADER = """\
 <!-- Made by docs/generate_types.py from core/contract and plugins/base: change it there, then run make docs. -->
 
@@ -56,7 +56,7 @@ def _parts() -> Iterator[str]:
         yield f"\n{several} have the fixed values {', '.join(f'`{key}`' for key in keys)}."
     literals = {name: value for name, value in vars(types).items() if getattr(value, "__module__", "") == "typing"}
     yield "\n## Values\n\n| name | one of |\n|---|---|"
-    for name in ("Kind", "FieldType", "Channel", "Question", "MatchMode"):
+    for name in ("Kind", "FieldType", "Channel", "Question", "Comparison", "MatchMode"):
         yield f"| `{name}` | {', '.join(f'`{value}`' for value in literals[name].__args__)} |"
     yield "\n`Cursor` and `JSON` are anything that `json.dumps` takes.\n"
     yield from map(_entry, (one for one in public(types) if isinstance(one, type)))

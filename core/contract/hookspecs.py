@@ -17,6 +17,7 @@ import pluggy
 if TYPE_CHECKING:
     from core.contract.types import (
         Account,
+        Conditions,
         Connected,
         Cursor,
         Delivery,
@@ -322,6 +323,44 @@ class SourceSpecs:
 
 
             assert Host([CountingShop()]).source("shop").count(account=account()) == {"customer": 3}
+        """
+        raise NotImplementedError
+
+    @one
+    def count_selected(self, account: Account, selection: Mapping[str, Conditions]) -> Mapping[str, int]:
+        """Return the vendor's own count of those records of each object that meet conditions.
+
+        The admin is shown it while the conditions are built, and later how complete what was selected is.
+
+        Args:
+            account: ``account.objects`` names what is selected.
+            selection: By object, which records are meant.
+
+        Returns:
+            By object how many there are. One whose conditions the vendor cannot count to the very record is left out.
+
+        Example::
+
+            from core.contract.example import CUSTOMERS, Shop, account
+            from core.contract.hookspecs import hookimpl
+            from core.contract.types import Condition
+            from core.host import Host
+
+
+            class AskedShop(Shop):
+                @hookimpl
+                def count_selected(self, account, selection):
+                    match selection["customer"]:
+                        case Condition("email", op="starts_with", value=str(start), negated=False):
+                            return {"customer": sum(email.startswith(start.lower()) for email in CUSTOMERS)}
+                    return {}
+
+
+            shop = Host([AskedShop()]).source("shop")
+            starts = Condition("email", "text", "starts_with", "Ann")
+            assert shop.count_selected(account=account(), selection={"customer": starts}) == {"customer": 1}
+            birthday = Condition("birthday", "date", "other")
+            assert shop.count_selected(account=account(), selection={"customer": birthday}) == {}
         """
         raise NotImplementedError
 

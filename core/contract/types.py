@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from marshmallow import Schema
@@ -199,6 +199,67 @@ class Manifest:
         raise KeyError(key)
 
 
+# --- which records are wanted -------------------------------------------------------------------------------------
+
+
+Comparison = Literal[
+    "has_value", "is", "starts_with", "ends_with", "contains",
+    "at_least", "at_most", "above", "below", "from", "before", "other",
+]  # fmt: skip
+"""How a :class:`Condition` compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A field of a record compared with a value. Where the record has no value, it does not hold.
+
+    Text is compared without regard to its case, but for the names of tags; space around a record's text is no part of
+    it. What ``op`` means:
+
+    - ``has_value``: there is one; an empty text, list or set of tags is none.
+    - ``is``: of a text, number or boolean, the very same.
+    - ``starts_with``, ``ends_with``: of a text.
+    - ``contains``: a part of a text, an item of a list, or one of the tags.
+    - ``at_least``, ``at_most``, ``above``, ``below``: of a number.
+    - ``from``, ``before``: then or later, or earlier; of a date or moment.
+    - ``other``: what is not told in these words, and may hold or not.
+
+    More may be added: treat one that you do not know as ``other``.
+
+    Attributes:
+        key: Of the :class:`FieldSpec`; ``"tags"`` for the tags of a record.
+        type: Of the field.
+        op: How it is compared.
+        value: What it is compared with: for ``from`` and ``before`` a datetime with a time zone, or a date if the field
+            is of type date; None for what compares with nothing.
+        negated: It holds wherever it would not hold otherwise, so also where the record has no value.
+    """
+
+    key: str
+    type: FieldType | Literal["tags"]
+    op: Comparison
+    value: str | int | float | bool | date | None = None
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Conditions that hold together; none at all hold for every record."""
+
+    of: tuple[Conditions, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Conditions of which one holds at least; there is at least one."""
+
+    of: tuple[Conditions, ...]
+
+
+Conditions: TypeAlias = Condition | AllOf | AnyOf
+"""Which records of an object the admin wants. Days such as "in the last week" are moments here already."""
+
+
 # --- what a plugin is given ---------------------------------------------------------------------------------------
 
 
@@ -286,11 +347,17 @@ class Scope:
         past: For objects of which a longer past is wanted, the moment up to which their activities are missing:
             beside what ``since`` says, everything must be read that was changed since ``horizon`` and created before
             this moment. Only with :attr:`Manifest.past`.
+        selection: For objects that are read whole, which of their records are wanted. Heeding it saves requests and is
+            never required: the host looks at every record again. Whatever meets the conditions must be read; what does
+            not may be. Of what changed since a moment everything is read, so that the host sees what meets them no
+            longer. :func:`plugins.base.selecting.narrowed` helps to put it into a vendor's words, for the partition's
+            ``start``. Only with :attr:`Manifest.selective`.
     """
 
     since: Mapping[str, datetime | None]
     horizon: datetime | None = None
     past: Mapping[str, datetime] = field(default_factory=dict)
+    selection: Mapping[str, Conditions] = field(default_factory=dict)
 
 
 # --- what connecting answers --------------------------------------------------------------------------------------
@@ -459,12 +526,14 @@ class Partition:
         key: Tells it from the other partitions of the object.
         start: The cursor to begin with; must not be None when there is something to read.
         unbroken: The vendor does not let a reader pause between pages (a scroll that expires).
+        narrowed: Records that do not meet :attr:`Scope.selection` are left out of it.
     """
 
     object: str
     key: str = "all"
     start: Cursor = field(default_factory=dict)
     unbroken: bool = False
+    narrowed: bool = False
 
 
 # --- teams, merging, retention, webhooks --------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from core.filters.catalogue import Catalogue, FilterActivity, FilterField, Filte
 from core.filters.compiling import where
 from core.filters.matching import Occurrence, Subject, matches
 from core.filters.operators import ACTIVITY_OPERATORS, DAYS, OPERATORS, TIMES, Operand, Operator
+from core.filters.outward import conditions_of
 from core.filters.parsing import FilterError, parse
 from core.filters.tree import Filter
 from core.filters.wording import sentence
@@ -28,6 +29,7 @@ __all__ = [
     "Operand",
     "Operator",
     "Subject",
+    "conditions_of",
     "matches",
     "parse",
     "sentence",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
     Exists,
     FromClause,
     Select,
-    Subquery,
     and_,
     exists,
     false,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
 )
 
@@ -39,8 +40,21 @@ from core.filters.tree import (
     Times,
 )
 
+ByRow: TypeAlias = Callable[[Select[Any]], bool]
+"""Whether each row had better be asked by itself whether it is among those that a statement finds."""
 
-def where(filter: Filter, entity: Entity, now: datetime, zone: tzinfo) -> ColumnElement[bool]:
+
+def always(found: Select[Any]) -> bool:
+    """Ask each row by itself: for reading rows in their order until there are enough."""
+    return True
+
+
+def never(found: Select[Any]) -> bool:
+    """Leave it to the database."""
+    return False
+
+
+def where(filter: Filter, entity: Entity, now: datetime, zone: tzinfo, by_row: ByRow = never) -> ColumnElement[bool]:
     """Return the condition that rows of ``person``, or of ``organization``, meet the filter.
 
     It says nothing of archived, merged and merely referred-to rows: leave those out beside it. It may be NULL where
@@ -51,9 +65,11 @@ def where(filter: Filter, entity: Entity, now: datetime, zone: tzinfo) -> Column
         entity: Whose table is selected from.
         now: The present moment, with a time zone.
         zone: Whose days count, such as ``ZoneInfo("Europe/Berlin")``.
+        by_row: Whether each row is asked by itself who is among those that have done something, or that belong to
+            an organization; otherwise all of these may be found first. It changes how long it takes and nothing else.
     """
     table = table_of(Person if entity == "person" else Organization)
-    return _Rows(entity, table, table.c.fields, days.today(now, zone), zone).meet(filter.root)
+    return _Rows(entity, table, table.c.fields, days.today(now, zone), zone, by_row).meet(filter.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,7 @@ class _Rows:
     document: ColumnElement[Any]
     today: date
     zone: tzinfo
+    by_row: ByRow
 
     def meet(self, node: Node) -> ColumnElement[bool]:
         match node:
@@ -94,19 +111,15 @@ class _Rows:
 
     def _organization(self, node: OrganizationCondition) -> ColumnElement[bool]:
         membership, organization = table_of(Membership).alias(), table_of(Organization).alias()
-        inner = _Rows("organization", organization, organization.c.fields, self.today, self.zone)
-        return (
-            exists()
-            .where(
-                membership.c.person_id == self.table.c.id,
-                organization.c.id == membership.c.organization_id,
-                ~organization.c.stub,
-                organization.c.merged_into.is_(None),
-                organization.c.archived_at.is_(None),
-                inner.meet(node.of),
-            )
-            .correlate(self.table)
+        inner = _Rows("organization", organization, organization.c.fields, self.today, self.zone, self.by_row)
+        found = select(membership.c.person_id.label("entity_id")).where(
+            organization.c.id == membership.c.organization_id,
+            ~organization.c.stub,
+            organization.c.merged_into.is_(None),
+            organization.c.archived_at.is_(None),
+            inner.meet(node.of),
         )
+        return self._is_among([found])
 
     def _activity(self, node: ActivityCondition) -> ColumnElement[bool]:
         when = EVER if node.when is None else days.days_of(node.when.op, node.when.value, self.today)
@@ -125,48 +138,52 @@ class _Rows:
             return self._some(node, when)
         if times.count == 0:
             return ~self._some(node, when)
-        found, count = union_all(*self._sources(node, when)).subquery(), func.count()
-        if times.op == "at_most":
-            # None at all is one of the answers, so whoever has more is looked for.
-            return ~self._belongs_to(found, count > times.count)
-        return self._belongs_to(found, COMPARISONS[times.op](count, times.count))
+        found, count = union_all(*self._sources(node, when, once=True)).subquery(), func.count()
+        # None at all is one of the answers of «at most», so whoever has more is looked for.
+        met = count > times.count if times.op == "at_most" else COMPARISONS[times.op](count, times.count)
+        among = self._is_among([select(found.c.entity_id).group_by(found.c.entity_id).having(met)])
+        return ~among if times.op == "at_most" else among
 
     def _some(self, node: ActivityCondition, when: Days | None) -> ColumnElement[bool]:
-        """Return whether there is any activity that the condition looks at on days of ``when``; None for no day.
+        """Return whether there is any activity that the condition looks at on days of ``when``; None for no day."""
+        return false() if when is None else self._is_among(self._sources(node, when))
 
-        Two questions instead of one to all together: PostgreSQL answers each as suits it, by looking into an index
-        for a person, or by making a set of all people first.
+    def _is_among(self, found: list[Select[Any]]) -> ColumnElement[bool]:
+        """Return whether a row is among those that any of ``found`` finds.
+
+        PostgreSQL takes one set of them all to be as large as it is, and either begins with it or looks into it. What
+        has an offset is never made a set: each row is looked for in the index, which is cheaper where most are among
+        them or few are asked.
         """
-        if when is None:
-            return false()
-        return or_(*(self._belongs_to(each.subquery()) for each in self._sources(node, when)))
+        if self.by_row(found[0]):
+            return or_(*(self._exists(each.subquery(), offset=0) for each in found))
+        return self._exists((found[0] if len(found) == 1 else union(*found)).subquery())
 
-    def _belongs_to(self, found: Subquery, *having: ColumnElement[bool]) -> Exists:
-        """Return whether some of ``found`` is this row's; all of them together meet ``having``."""
-        if having:
-            found = select(found.c.entity_id).group_by(found.c.entity_id).having(*having).subquery()
-        return exists().where(found.c.entity_id == self.table.c.id).correlate(self.table)
+    def _exists(self, found: FromClause, offset: int | None = None) -> Exists:
+        rows = select(found.c.entity_id).where(found.c.entity_id == self.table.c.id).offset(offset)
+        return rows.correlate(self.table).exists()
 
-    def _sources(self, node: ActivityCondition, when: Days) -> list[Select[Any]]:
-        """Return the activities that the condition looks at: whose each is, and when it occurred.
+    def _sources(self, node: ActivityCondition, when: Days, once: bool = False) -> list[Select[Any]]:
+        """Return whose the activities are that the condition looks at.
 
-        Those of a person are the ones that belong to her and the ones that she took part in; none twice.
+        Those of a person are the ones that belong to her and the ones that she took part in; ``once`` for none twice.
         """
         activity = table_of(Activity).alias()
         owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
-        own = select(owner.label("entity_id"), activity.c.occurred_at).where(*self._is(node, activity, when))
+        own = select(owner.label("entity_id")).where(*self._is(node, activity, when))
         if self.kind == "organization":
             return [own]
         joint, participant = table_of(Activity).alias(), table_of(Participant).alias()
         shared = (
-            select(participant.c.person_id.label("entity_id"), joint.c.occurred_at, joint.c.id)
+            select(participant.c.person_id.label("entity_id"))
             .join(joint, joint.c.id == participant.c.activity_id)
-            .where(participant.c.person_id.is_distinct_from(joint.c.person_id))
             .where(*self._is(node, joint, when))
-            .distinct()
-            .subquery()
         )
-        return [own, select(shared.c.entity_id, shared.c.occurred_at)]
+        if once:
+            apart = participant.c.person_id.is_distinct_from(joint.c.person_id)
+            each = shared.add_columns(joint.c.id).where(apart).distinct().subquery()
+            shared = select(each.c.entity_id)
+        return [own, shared]
 
     def _is(self, node: ActivityCondition, activity: FromClause, when: Days) -> list[ColumnElement[bool]]:
         asked: list[ColumnElement[bool]] = [true()]

@@ -36,7 +36,10 @@ REFUSED = table_of(RefusedRecord)
 _RETRIES = 10
 
 Counts = Mapping[str, Mapping[str, int]]
-"""By object: how many records were ``read, created, updated, unchanged, skipped, rejected, merged, deleted``."""
+"""By object: how many records were ``read, created, updated, unchanged, skipped, rejected, merged, deleted``.
+
+Of the skipped those count as ``left`` that came in before and do not meet the admin's conditions any more.
+"""
 
 _DEADLOCK_OR_CONFLICT = ("40P01", "40001")
 """PostgreSQL's error codes of a transaction that only has to be tried again."""
@@ -115,6 +118,7 @@ class _Application:
         records = [record for record in records if not self._current(record)]
         matched = self._match(records)
         self._write(records, matched)
+        self._leave()
         self._delete()
         self._refuse()
         return self._counts
@@ -123,7 +127,7 @@ class _Application:
         refs = refs_of(self._batch.records)
         refs.update(self._page.deleted, *self._page.merged)
         ids = set(map(self._links.id_of, refs))
-        self._links.read(ids.union(record.link_id for record in self._batch.records))
+        self._links.read(ids.union(self._batch.unwanted, (record.link_id for record in self._batch.records)))
         records = [record for record in self._batch.records if not self._current(record)]
         self._keys = claimed_by(records, self._policy)
         records = self._without_erased(records)
@@ -212,6 +216,11 @@ class _Application:
         write_tags(connection, records, links)
         write_activities(connection, records, links, policy)
         links.write(records, keys)
+
+    def _leave(self) -> None:
+        """Mark what came in before and does not meet the admin's conditions any more; otherwise it stays as it is."""
+        for record in self._links.leave(self._batch.unwanted.values()) if self._batch.unwanted else ():
+            self._counts[record.object]["left"] += 1
 
     def _delete(self) -> None:
         """Mark what the vendor no longer has, and archive what nothing else stands for, if the admin wants that."""

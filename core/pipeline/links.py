@@ -19,7 +19,7 @@ from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaped
 
 LINK = table_of(Link)
-_WRITTEN = ("entity_id", "identity_ids", "content_hash", "remote_updated_at", "deleted_at")
+_WRITTEN = ("entity_id", "identity_ids", "content_hash", "remote_updated_at", "deleted_at", "left_at")
 
 
 @dataclass(slots=True)
@@ -36,6 +36,7 @@ class LinkState:
     content_hash: bytes | None = None
     remote_updated_at: datetime | None = None
     deleted_at: datetime | None = None
+    left_at: datetime | None = None
     is_new: bool = False
 
     def is_apart_from(self, other: LinkState) -> bool:
@@ -120,6 +121,7 @@ class Links:
             "content_hash": None,
             "remote_updated_at": None,
             "deleted_at": None,
+            "left_at": None,
         }
 
     def _take(self, rows: Iterable[Row[Any]]) -> None:
@@ -135,6 +137,7 @@ class Links:
                 row.content_hash,
                 row.remote_updated_at,
                 row.deleted_at,
+                row.left_at,
             )
 
     def redirect(self, entities: Mapping[UUID, UUID]) -> None:
@@ -147,11 +150,9 @@ class Links:
         link = self._states.get(record.link_id)
         if link is None or link.content_hash is None:
             return False
-        if link.content_hash == record.content_hash:
+        if link.content_hash == record.content_hash and link.left_at is None:
             return link.deleted_at is None
-        if record.updated_at is None or link.remote_updated_at is None:
-            return False
-        return record.updated_at < link.remote_updated_at
+        return _is_older(record, link)
 
     def write(self, records: Iterable[Shaped], keys: Mapping[UUID, Keys]) -> None:
         """Remember what was written of ``records``, and the identities that each claims, by link."""
@@ -162,3 +163,36 @@ class Links:
         ]
         rows.sort(key=lambda row: row["id"].int)
         upsert(self._connection, LINK, rows, update=_WRITTEN)
+
+    def leave(self, records: Iterable[Shaped]) -> list[Shaped]:
+        """Remember that records do not meet the admin's conditions any more; what was written of them stays.
+
+        Returns:
+            Those of them that came in before.
+        """
+        stored = [record for record in records if self._is_here(record.link_id)]
+        self._take(rows_in(self._connection, [LINK], LINK.c.id, [record.link_id for record in stored], lock="update"))
+        rows = [row for record in stored if (row := self._left(record))]
+        rows.sort(key=lambda row: row["id"].int)
+        upsert(self._connection, LINK, rows, update=("remote_updated_at", "left_at"))
+        return stored
+
+    def _left(self, record: Shaped) -> dict[str, Any] | None:
+        """Return the link of a record that left; None if that is known, or no longer so."""
+        link = self._states[record.link_id]
+        seen = record.updated_at or link.remote_updated_at
+        if _is_older(record, link) or (link.left_at is not None and seen == link.remote_updated_at):
+            return None
+        row = {name: getattr(link, name) for name in LINK.c.keys()}  # noqa: SIM118 (of a table's columns)
+        return row | {"remote_updated_at": seen, "left_at": link.left_at or self._policy.now}
+
+    def _is_here(self, id: UUID) -> bool:
+        link = self._states.get(id)
+        return link is not None and link.content_hash is not None and link.deleted_at is None
+
+
+def _is_older(record: Shaped, link: LinkState) -> bool:
+    """Tell whether the record is an older version than the one that was seen last."""
+    if record.updated_at is None or link.remote_updated_at is None:
+        return False
+    return record.updated_at < link.remote_updated_at

@@ -76,6 +76,7 @@ class Batch:
 
     Attributes:
         records: No two of one link.
+        unwanted: By link, what does not meet the admin's conditions.
         accepted: Remote ids by object of all that was valid in whole, also of what is not kept.
         refused: Rows of refused_record.
         counts: By object, what is known so far: ``read``, ``unchanged``, ``skipped``, ``rejected``; and how many
@@ -84,6 +85,7 @@ class Batch:
     """
 
     records: list[Shaped] = field(default_factory=list)
+    unwanted: dict[UUID, Shaped] = field(default_factory=dict)
     accepted: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     refused: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -116,9 +118,12 @@ class Shaper:
                 self._refuse(batch, item, f"taken without {'; '.join(shaped.refused)}")
             else:
                 batch.accepted[shaped.object].add(shaped.remote_id)
-            nothing = shaped.kind == "activity" and not shaped.activities
-            if nothing or not (isinstance(item, Record) and self._policy.wants(item)):
+            if shaped.kind == "activity" and not shaped.activities:
                 counts["skipped"] += 1
+                continue
+            if not (isinstance(item, Record) and self._policy.wants(item)):
+                counts["skipped"] += 1
+                batch.unwanted[shaped.link_id] = shaped
                 continue
             counts["capped"] += shaped.capped
             known = latest.get(shaped.link_id)
@@ -130,6 +135,9 @@ class Shaper:
             batch.counts[object_key].update(read=count, unchanged=count)
         for object_key, found in page.named.items():
             batch.counts[object_key]["named" if found else "unnamed"] += 1
+        for id in batch.unwanted.keys() & latest.keys():
+            older = latest if _newer(batch.unwanted[id], latest[id]) else batch.unwanted
+            del older[id]
         batch.records = list(latest.values())
         return batch
 

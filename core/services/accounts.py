@@ -122,6 +122,7 @@ def _known_of(engine: Engine, source_id: int, anew: Collection[str] = ()) -> Kno
                 ids,
                 LINK.c.content_hash.is_not(None),
                 LINK.c.deleted_at.is_(None),
+                LINK.c.left_at.is_(None),
             )
         return frozenset(
             ids[row.id]

@@ -1,7 +1,8 @@
 """The last step of a run, when all of its partitions are finished: compare with the vendor, then end it.
 
 ``run.report`` then holds ``objects``: for each how complete it is (:class:`core.services.completeness.Completeness`);
-``vanished``: after a full run, what became of records that it has not come across; ``repaired``: after a
+``vanished``: after a full run, and of what was narrowed to the admin's conditions, what became of records that it has
+not come across; ``repaired``: after a
 reconciliation, how many records of each object it ``created``, ``updated`` and ``deleted`` because nothing had told of
 them before; ``unnamed``: the objects of which records are here without names that the vendor refused to tell; and
 ``reread``: the objects that do not add up even so, or whose names are told again, and are read anew by a full run that
@@ -32,7 +33,7 @@ from core.services.completeness import Completeness, compare, last_report
 from core.services.counting import recount
 from core.services.leases import heartbeat, is_free, lease_end
 from core.services.mainstem import Mainstem
-from core.services.policies import policy_of
+from core.services.policies import count_selected, policy_of, selection
 from core.services.recovery import needing_plugin, needs_attention
 from core.services.sources import config_of, get_source, now_utc
 from core.services.vanished import find_vanished, forget_seen
@@ -63,7 +64,7 @@ def finish(mainstem: Mainstem, run_id: int) -> bool:
         # Before it is said to be over: whoever waits for that looks at the numbers then.
         recount(mainstem, claimed[0]["source_id"])
         ended = close(mainstem, run_id, token, report, requests)
-    if ended and claimed[0]["kind"] == "full":
+    if ended and _looks_for_absent(claimed[0]):
         with writing(mainstem.engine) as connection:
             forget_seen(connection)
     return ended
@@ -85,6 +86,10 @@ def _claim(mainstem: Mainstem, run_id: int, token: UUID) -> tuple[RowMapping, Ro
         return run, get_source(connection, run["source_id"]), connection.execute(of_run).mappings().all()
 
 
+def _looks_for_absent(run: RowMapping) -> bool:
+    return run["kind"] == "full" or bool(run["scope"].get("sought"))
+
+
 class _Finisher:
     """Finds out what is said of a run at its end."""
 
@@ -102,11 +107,14 @@ class _Finisher:
     def report(self) -> tuple[dict[str, Any], int]:
         """Return what is kept of the run, and how many requests it took to find out."""
         report: dict[str, Any] = {}
-        counted = self._counted()
-        if self._run["kind"] == "full":
-            report["vanished"] = self._vanished(counted)
+        counted, wanted = self._counted(), self._wanted()
+        if _looks_for_absent(self._run):
+            # Of what was narrowed the rest was not read: it is compared with what the vendor says meets the conditions.
+            narrowed = self._run["scope"].get("narrowed", ())
+            like = {key: number for key, number in counted.items() if key not in narrowed}
+            report["vanished"] = self._vanished(like | {key: wanted[key] for key in narrowed if key in wanted})
         with self._mainstem.engine.connect() as connection:
-            found = compare(connection, self._source["id"], self._manifest, self._config, counted)
+            found = compare(connection, self._source["id"], self._manifest, self._config, counted, wanted)
             before = last_report(connection, self._source["id"], "initial", "full")
             unnamed = set(last_report(connection, self._source["id"]).get("unnamed", ()))
         report["objects"] = {key: each.as_json() for key, each in found.items()}
@@ -125,6 +133,10 @@ class _Finisher:
         if not self._mainstem.host.implements(self._account.plugin, "count"):
             return {}
         return self._asked(lambda: self._mainstem.host.source(self._account.plugin).count(account=self._account))
+
+    def _wanted(self) -> Mapping[str, int]:
+        conditions = selection(self._mainstem, self._source, self._config, now_utc())
+        return self._asked(lambda: count_selected(self._mainstem, self._account, conditions))
 
     def _vanished(self, counted: Mapping[str, int]) -> Mapping[str, Any]:
         with self._mainstem.engine.connect() as connection:

@@ -148,6 +148,7 @@ class _Reader:
         self._mainstem = mainstem
         self._run_id = run["id"]
         self._is_full = run["kind"] == "full"
+        self._sought = frozenset(run["scope"].get("sought", ()))
         self._source = source
         self._account = account
         self.policy = policy
@@ -246,7 +247,7 @@ class _Reader:
     def _fetch(self, partition: Partition, cursor: Cursor) -> _Fetched:
         plugin = self._mainstem.host.source(self._account.plugin)
         page = plugin.sync(account=self._account, partition=partition, cursor=cursor)
-        seen = refs_in(page) if self._is_full else ()
+        seen = refs_in(page) if self._is_full or partition.object in self._sought else ()
         return _Fetched(replace(page, records=()), self._shaper.shape(page), seen)
 
     def _write(self, progress: dict[str, Any], fetched: _Fetched, *, release: bool) -> None:
@@ -280,7 +281,7 @@ class _Reader:
             )
             if written.rowcount != 1:
                 raise LeaseLost
-            if self._is_full:
+            if fetched.seen:
                 note_seen(connection, self._run_id, self._source["id"], fetched.seen)
 
         counts = apply_shaped(self._mainstem.engine, page, fetched.batch, policy, checkpoint)

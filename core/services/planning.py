@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,11 +14,11 @@ from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from core.contract.errors import Reauthorise, Refused, Retry, SourceError
-from core.contract.types import Account, FieldSpec, Partition, Roster, Scope
+from core.contract.types import Account, Conditions, FieldSpec, Partition, Roster, Scope
 from core.db.bulk import table_of
 from core.db.engine import writing
+from core.db.models import Link, Run
 from core.db.models import Partition as PartitionRow
-from core.db.models import Run
 from core.services.accounts import CountingSession, account_of
 from core.services.closing import give_up
 from core.services.configuration import SourceConfig
@@ -26,13 +27,15 @@ from core.services.horizons import as_stored, horizons, longer_past
 from core.services.invitations import invite_imported
 from core.services.leases import heartbeat, is_due, is_free, lease_end
 from core.services.mainstem import Mainstem
-from core.services.policies import horizon
+from core.services.policies import count_selected, horizon, selection
 from core.services.recovery import needing_plugin, pause, wait_seconds
 from core.services.rosters import store_roster
 from core.services.sources import SOURCE, config_of, get_source, now_utc, renewed
 
-RUN, PARTITION = table_of(Run), table_of(PartitionRow)
+RUN, PARTITION, LINK = table_of(Run), table_of(PartitionRow), table_of(Link)
 ATTEMPTS = 10
+FEW = 150
+"""Records that may have left a selection for it to be asked of the vendor: each is then looked up by its id."""
 
 log = logging.getLogger("mainstem.sync")
 
@@ -101,8 +104,45 @@ def _ask(mainstem: Mainstem, run: RowMapping, source: RowMapping, now: datetime)
             log.warning("%s", error, extra={"run": run["id"], "source": source["id"]})
             stored = {**stored, "no_teams": str(error)}
     schema = schema_of(mainstem, account)
+    here = _here(mainstem, source["id"], stored["whole"])
+    asked = _asked(mainstem, account, _selection(mainstem, source, config, stored["whole"], now), here)
+    scope = replace(scope, selection=asked)
     partitions = [part for part in plugin.plan_sync(account=account, scope=scope) if part.object in scope.since]
+    narrowed = sorted({part.object for part in partitions if part.narrowed}.intersection(asked))
+    stored = {**stored, "narrowed": narrowed, "sought": [key for key in narrowed if here[key]]}
     return _Found(config, schema, roster, partitions, stored, _requests(account))
+
+
+def _selection(
+    mainstem: Mainstem, source: RowMapping, config: SourceConfig, whole: Collection[str], now: datetime
+) -> dict[str, Conditions]:
+    return {key: found for key, found in selection(mainstem, source, config, now).items() if key in whole}
+
+
+def _here(mainstem: Mainstem, source_id: int, objects: Collection[str]) -> Counter[str]:
+    """Return how many records of each object are here, and met the admin's conditions when they were seen last."""
+    theirs = (LINK.c.source_id == source_id, LINK.c.object.in_(objects), LINK.c.content_hash.is_not(None))
+    kept = (LINK.c.deleted_at.is_(None), LINK.c.left_at.is_(None))
+    found = select(LINK.c.object, func.count().label("number")).where(*theirs, *kept).group_by(LINK.c.object)
+    with mainstem.engine.connect() as connection:
+        return Counter({row.object: row.number for row in connection.execute(found)})
+
+
+def _asked(
+    mainstem: Mainstem, account: Account, wanted: Mapping[str, Conditions], here: Mapping[str, int]
+) -> dict[str, Conditions]:
+    """Return the conditions that the plugin may put to its vendor.
+
+    What is here and does not meet them is not seen then, and is looked up by its id. So that is for few: where more are
+    here than meet them, everything is read.
+    """
+    told = {key: conditions for key, conditions in wanted.items() if here[key]}
+    counts = count_selected(mainstem, account, told)
+    return {
+        key: conditions
+        for key, conditions in wanted.items()
+        if not here[key] or (key in counts and here[key] <= counts[key] + FEW)
+    }
 
 
 def _requests(account: Account) -> int:
@@ -118,7 +158,8 @@ def _scope(
     ``run.scope`` holds ``objects`` if it is limited to some; ``whole``, those that are read from the beginning;
     ``anew``, those of them of which nothing counts as known; ``past``, those of which a longer past is read; and
     ``horizons``, the moment by type of activity before which none is wanted. Planning adds ``no_teams``, the reason
-    why users and teams could not be read.
+    why users and teams could not be read; ``narrowed``, the objects of which only what the admin wants is read; and
+    ``sought``, those of them of which records are here that may want it no more.
     """
     manifest = mainstem.host.manifest(source["plugin"])
     objects = [key for key in config.objects if key in run["scope"].get("objects", config.objects)]

@@ -8,15 +8,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, select
 
+from core.contract.errors import Refused
 from core.contract.fields import Entity
-from core.contract.types import Account, FieldSpec, Kind, Manifest, MergePolicy, Record
+from core.contract.types import Account, Conditions, FieldSpec, Kind, Manifest, MergePolicy, Record
 from core.db.bulk import table_of
 from core.db.models import Field
 from core.pipeline.policy import Policy
 from core.services.configuration import SourceConfig
 from core.services.fields import stored_schema
 from core.services.mainstem import Mainstem
-from core.services.selecting import read_selection, wanted_by, zone_of
+from core.services.selecting import read_selection, selection_of, wanted_by, zone_of
 
 FIELD = table_of(Field)
 
@@ -74,6 +75,32 @@ def _wanted(
     # Conditions on a field outlive the field: without it they are met as by who has no value.
     schema = stored_schema(connection, source["id"], retired=True)
     return wanted_by(read_selection(config, manifest, schema), manifest, schema, now, zone_of(source["settings"]))
+
+
+def selection(mainstem: Mainstem, source: RowMapping, config: SourceConfig, now: datetime) -> dict[str, Conditions]:
+    """Return by object what the plugin is told of the admin's conditions; an object that comes in whole is absent."""
+    if not config.selection:
+        return {}
+    manifest = mainstem.host.manifest(source["plugin"])
+    with mainstem.engine.connect() as connection:
+        schema = stored_schema(connection, source["id"], retired=True)
+    found = selection_of(read_selection(config, manifest, schema), manifest, schema, now, zone_of(source["settings"]))
+    return {key: conditions for key, conditions in found.items() if key in config.objects}
+
+
+def count_selected(mainstem: Mainstem, account: Account, wanted: Mapping[str, Conditions]) -> Mapping[str, int]:
+    """Return how many records meet conditions, by object, as far as the vendor tells.
+
+    Raises:
+        core.contract.errors.SourceError: It cannot be asked now.
+    """
+    if not wanted or not mainstem.host.implements(account.plugin, "count_selected"):
+        return {}
+    try:
+        return mainstem.host.source(account.plugin).count_selected(account=account, selection=wanted)
+    except Refused as error:
+        account.log.warning("what meets the conditions is not counted: %s", error)
+        return {}
 
 
 def proposed_keys(mainstem: Mainstem, account: Account) -> dict[Entity, MergePolicy]:

@@ -95,7 +95,7 @@ def change_retention(
 
 
 def widened(manifest: Manifest, before: SourceConfig, after: SourceConfig) -> frozenset[str]:
-    """Return the objects of which more is wanted than before, so that all of them has to be read again.
+    """Return the objects of which more is wanted than before, or others, so that all of them has to be read again.
 
     A longer past is not among it: a run sees by itself how far back activities were read.
     """
@@ -106,8 +106,8 @@ def widened(manifest: Manifest, before: SourceConfig, after: SourceConfig) -> fr
         new = spec.key not in before.objects
         more = new or not _within(after.objects[spec.key], before.objects[spec.key])
         others = spec.kind in ("person", "organization") and (
-            # Whoever was left out may have become one who is wanted.
-            before.selection.get(spec.kind) != after.selection.get(spec.kind) and spec.kind in before.selection
+            # Whoever was left out may have become one who is wanted, and who is here no longer one.
+            before.selection.get(spec.kind) != after.selection.get(spec.kind)
         )
         created = before.existing_only and not after.existing_only and spec.kind in ("person", "organization")
         if more or others or created:

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from marshmallow import ValidationError
 
 from core.contract.fields import Entity
-from core.contract.types import FieldSpec, Manifest, Record
-from core.filters import Catalogue, Filter, FilterError, FilterField, Subject, matches, parse
+from core.contract.types import Conditions, FieldSpec, Manifest, Record
+from core.filters import Catalogue, Filter, FilterError, FilterField, Subject, conditions_of, matches, parse
 from core.pipeline.schemas import Reader
 from core.services.configuration import SECTIONS, SourceConfig
 
@@ -61,6 +61,21 @@ def zone_of(settings: Mapping[str, Any]) -> tzinfo:
         return ZoneInfo(settings.get("timezone") or "UTC")
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         return UTC
+
+
+def selection_of(
+    filters: Mapping[Entity, Filter], manifest: Manifest, schema: Iterable[FieldSpec], now: datetime, zone: tzinfo
+) -> dict[str, Conditions]:
+    """Return by object what a plugin is told of the conditions of its kind."""
+    keys: dict[str, set[str]] = {}
+    for spec in schema:
+        keys.setdefault(spec.object, set()).add(spec.key)
+    return {
+        spec.key: conditions_of(filter, keys.get(spec.key, ()), now, zone)
+        for kind, filter in filters.items()
+        for spec in manifest.objects
+        if spec.kind == kind
+    }
 
 
 def wanted_by(

@@ -1,5 +1,7 @@
 """What a full run has not come across: records that vanished at the vendor without a word (R20, R23).
 
+Where the vendor was asked only for what meets the conditions of the admin (R9), it may also be what meets them no more.
+
 A listing that was cut short must not cost anybody her records. So only objects are looked at of which every partition
 was read, nothing was refused and about as many records came as the vendor says there are; and each record that was not
 among them is asked for by its id before it counts as deleted. Where the vendor counts nothing, a listing that always
@@ -8,6 +10,7 @@ holds all (:attr:`core.contract.types.ObjectSpec.exhaustive`) must have come to 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -57,25 +60,25 @@ def find_vanished(
     account: Account,
     policy: Policy,
 ) -> dict[str, dict[str, Any]]:
-    """Mark what vanished at the vendor as deleted, after a full run.
+    """Mark what vanished at the vendor as deleted, and what left the admin's selection.
 
     Args:
         mainstem: The system.
-        run: The full run.
+        run: A full run, or one that names in its scope of which objects records are sought.
         partitions: Its partitions, all of them finished.
-        counted: How many records the vendor says there are, by object.
+        counted: How many records the vendor says there are to be read, by object.
         account: The data source as its plugin sees it.
         policy: How its records are taken in.
 
     Returns:
-        By object, how many records were ``checked`` and how many are ``gone``; or under ``why`` the reason why that
-        could not be told.
+        By object, how many records were ``checked``, and how many of them are ``gone`` or ``left`` the selection; or
+        under ``why`` the reason why that could not be told.
     """
     found: dict[str, dict[str, Any]] = {}
     counts = summed(row["counts"] for row in partitions)
     for spec in policy.manifest.objects:
         theirs = [row for row in partitions if row["object"] == spec.key]
-        if not theirs:
+        if not theirs or (run["kind"] != "full" and spec.key not in run["scope"].get("sought", ())):
             continue
         # Of what has only its activities, the vendor also counts what is older than any that are wanted.
         expected = _expected(theirs, None if spec.kind == "activity" else counted.get(spec.key))
@@ -127,23 +130,23 @@ class _Search:
         self._mainstem = mainstem
         self._run_id = run["id"]
         self._source_id = run["source_id"]
+        self._narrowed = frozenset(run["scope"].get("narrowed", ()))
         self._plugin = mainstem.host.source(account.plugin)
         self._account = account
         self._policy = policy
 
     def check(self, object: str, since: datetime | None) -> dict[str, Any]:
-        checked = gone = 0
+        found = Counter(checked=0, gone=0, left=0)
         while refs := self._missing(object, since):
             try:
                 page = self._plugin.fetch(account=self._account, refs=refs)
             except Reauthorise:
                 raise
             except SourceError as error:
-                return {"checked": checked, "gone": gone, "why": str(error)}
-            counts = self._take_in(page, refs)
-            checked += len(refs)
-            gone += counts.get(object, {}).get("deleted", 0)
-        return {"checked": checked, "gone": gone}
+                return {**found, "why": str(error)}
+            counts = self._take_in(page, refs).get(object, {})
+            found.update(checked=len(refs), gone=counts.get("deleted", 0), left=counts.get("left", 0))
+        return dict(found)
 
     def _missing(self, object: str, since: datetime | None) -> list[Ref]:
         seen = exists().where(SEEN.c.run_id == self._run_id, SEEN.c.link_id == LINK.c.id)
@@ -156,6 +159,9 @@ class _Search:
         )
         if since is not None:
             theirs = theirs.where(LINK.c.remote_updated_at >= since)
+        if object in self._narrowed:
+            # That they left is known, and nothing more is wanted of them.
+            theirs = theirs.where(LINK.c.left_at.is_(None))
         with self._mainstem.engine.connect() as connection:
             return [Ref(object, remote_id) for remote_id in connection.scalars(theirs.limit(BATCH))]
 

@@ -200,10 +200,18 @@ def upgrade() -> None:
         sa.Column("content_hash", sa.LargeBinary(length=16), nullable=True),
         sa.Column("remote_updated_at", UtcDateTime(), nullable=True),
         sa.Column("deleted_at", UtcDateTime(), nullable=True),
+        sa.Column("left_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link")),
     )
     with op.batch_alter_table("link", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_link_entity_id"), ["entity_id"], unique=False)
+        batch_op.create_index(
+            "ix_link_left",
+            ["source_id", "object"],
+            unique=False,
+            postgresql_where=sa.text("left_at IS NOT NULL"),
+            sqlite_where=sa.text("left_at IS NOT NULL"),
+        )
         batch_op.create_index("ix_link_source_id_object_remote_id", ["source_id", "object", "remote_id"], unique=False)
 
     op.create_table(
@@ -648,6 +656,7 @@ def downgrade() -> None:
     op.drop_table("membership")
     with op.batch_alter_table("link", schema=None) as batch_op:
         batch_op.drop_index("ix_link_source_id_object_remote_id")
+        batch_op.drop_index("ix_link_left")
         batch_op.drop_index(batch_op.f("ix_link_entity_id"))
 
     op.drop_table("link")

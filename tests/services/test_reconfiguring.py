@@ -52,7 +52,7 @@ NARROW: dict[str, Any] = {"objects": {"user": ["plan"]}}
         (NARROW, {"objects": {"user": ["plan"], "chat": "all"}}, {"chat"}),
         ({}, {"retention": {"days": 30}}, set()),
         ({}, {"retention": {"days": 365}}, set()),
-        ({}, {"selection": {"people": TREE}}, set()),
+        ({}, {"selection": {"people": TREE}}, {"user"}),
         ({"selection": {"people": TREE}}, {}, {"user"}),
         ({"selection": {"people": TREE}}, {"selection": {"people": {"all": [TREE]}}}, {"user"}),
         ({"merge": {"existing_only": True}}, {}, {"user", "firm"}),

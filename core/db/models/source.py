@@ -6,11 +6,13 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Model
 from core.db.types import JsonColumn
+
+_LEFT = text("left_at IS NOT NULL")
 
 
 class DataSource(Model):
@@ -249,11 +251,16 @@ class Link(Model):
     brought (memberships, tags, activities) hangs on its link, so that a merge can be undone. ``content_hash`` and
     ``remote_updated_at`` are of what was written last; None until the object itself has been read. ``identity_ids``
     are the shared identities it claims; ``apart_from`` holds ids of identities and links that it does not join any
-    more, since a merge by them was undone.
+    more, since a merge by them was undone. ``left_at`` is when it was first seen not to meet the admin's conditions any
+    more: since then nothing of it is written.
     """
 
     __tablename__ = "link"
-    __table_args__ = (Index("ix_link_source_id_object_remote_id", "source_id", "object", "remote_id"),)
+    __table_args__ = (
+        Index("ix_link_source_id_object_remote_id", "source_id", "object", "remote_id"),
+        # Few have left: they are counted without looking at the others.
+        Index("ix_link_left", "source_id", "object", postgresql_where=_LEFT, sqlite_where=_LEFT),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     source_id: Mapped[int]
@@ -265,3 +272,4 @@ class Link(Model):
     content_hash: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     remote_updated_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
