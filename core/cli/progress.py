@@ -153,6 +153,10 @@ def found(run: RunProgress) -> list[str]:
     """Return what was found at the end of a run, for people."""
     labels = {key: item.label for key, item in run.objects.items()}
     lines = []
+    for key, told in run.report.get("objects", {}).items():
+        if told.get("left"):
+            what = f"{labels.get(key, key)}: {told['left']:,} came in before and no longer meet your conditions"
+            lines.append(f"{what}; they stay and are no longer updated")
     for key, repaired in run.report.get("repaired", {}).items():
         done = ", ".join(f"{number:,} {what}" for what, number in repaired.items() if number)
         lines.append(f"Repaired by reconciliation: {labels.get(key, key)}: {done}")

@@ -84,7 +84,7 @@ def show_(source_id: int) -> None:
     compared = {key: each.as_json() for key, each in completeness(mainstem, source_id).items()}
     source |= {"completeness": compared, "last_run": run.summary() if run else None}
     if compared:
-        columns = ("expected", "imported", "merged", "skipped", "refused", "outside", "missing")
+        columns = ("expected", "imported", "merged", "left", "skipped", "refused", "outside", "missing")
         rows = [
             [key, *("?" if each[name] is None else each[name] for name in columns)] for key, each in compared.items()
         ]

@@ -201,7 +201,7 @@ BROKEN: dict[str, tuple[object, str]] = {
     "generator": (Generates(), "sync is a generator or coroutine function: it must return a value"),
     "coroutine": (Awaits(), "sync is a generator or coroutine function"),
     "misspelt hook": (Misspelt(), r"unknown hook 'import_teams': did you mean 'import_team'\?"),
-    "unknown hook": (Elsewhere(), "unknown hook 'render_page': hooks are connect, count, fetch, "),
+    "unknown hook": (Elsewhere(), "unknown hook 'render_page': hooks are connect, count, count_selected, fetch, "),
     "wrong argument": (WrongArgument(), r"PluginValidationError: .*'curser'"),
     "half right": (WrapsAndErrs(), r"PluginValidationError: .*'pages'"),
     "wrapper without yield": (WrapsWithoutYield(), "not a generator function"),

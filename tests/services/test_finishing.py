@@ -69,7 +69,7 @@ def test_what_a_full_run_has_not_come_across_and_the_vendor_does_not_have_is_del
     assert full.state == "succeeded"
     assert gone(mainstem) == ["u3", "u4"]
     assert archived(mainstem) == (["u3@example.com", "u4@example.com"] if archive else [])
-    assert report(mainstem)["vanished"]["user"] == {"checked": 2, "gone": 2}
+    assert report(mainstem)["vanished"]["user"] == {"checked": 2, "gone": 2, "left": 0}
     assert seen(mainstem) == []
     vendor.data["user"] = [user(n) for n in range(1, 7)]
     run(mainstem, source, full=True)
@@ -84,7 +84,7 @@ def test_who_was_not_listed_but_is_there_stays(mainstem: Mainstem, vendor: Asked
     run(mainstem, source, full=True)
     assert [len(refs) for refs in vendor.fetched] == [5]
     assert gone(mainstem) == []
-    assert report(mainstem)["vanished"]["user"] == {"checked": 5, "gone": 0}
+    assert report(mainstem)["vanished"]["user"] == {"checked": 5, "gone": 0, "left": 0}
 
 
 def test_only_a_full_run_looks(mainstem: Mainstem, vendor: AskedVendor, source: int):
@@ -141,7 +141,7 @@ def test_an_exhaustive_listing_needs_no_count(mainstem: Mainstem, vendor: AskedV
     vendor.there = {Ref("firm", "f2"): firm(2)}
     run(mainstem, source, full=True)
     assert gone(mainstem, "firm") == ["f3"]
-    assert report(mainstem)["vanished"]["firm"] == {"checked": 2, "gone": 1}
+    assert report(mainstem)["vanished"]["firm"] == {"checked": 2, "gone": 1, "left": 0}
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_completeness_says_why_what_is_there_is_not_here(mainstem: Mainstem, ven
     vendor.told = {"user": 6, "chat": 10}
     run(mainstem, source)
     found = {key: each.as_json() for key, each in completeness(mainstem, source).items()}
-    common = {"merged": 0, "skipped": 0, "refused": 0, "outside": 0}
+    common = {"merged": 0, "skipped": 0, "refused": 0, "outside": 0, "left": 0}
     assert found["user"] == common | {"expected": 6, "imported": 3, "merged": 1, "refused": 1, "missing": 2}
     assert found["firm"] == common | {"expected": 1, "imported": 1, "missing": 0}
     assert found["chat"] == common | {"expected": 10, "imported": 1, "outside": 9, "missing": 0}

@@ -136,14 +136,15 @@ def test_who_meets_them_no_longer_is_marked_by_a_resync_stays_as_is_and_comes_ba
 ):
     source = selecting(mainstem)
     run(mainstem, source)
-    vendor.data["user"][0] = replace(plan(1, "free", 999), values={"email": "other@example.com"})
+    others = vendor.data["user"][1:]
+    vendor.data["user"] = [replace(plan(1, "free", 999), values={"email": "other@example.com"}), *others]
     changed = run(mainstem, source)
     assert "user" not in vendor.scopes[-1].selection
     assert counts(changed)["user"]["skipped"] == 1
     assert links(mainstem) == {"u1": "left", "u3": "here"}
     assert emails(mainstem.engine) == ["u1@example.com", "u3@example.com"]
     assert complete(mainstem, source) == {"expected": 4, "imported": 2, "skipped": 2, "left": 1}
-    vendor.data["user"][0] = plan(1, "pro", 1_000)
+    vendor.data["user"] = [plan(1, "pro", 1_000), *others]
     run(mainstem, source)
     assert links(mainstem) == {"u1": "here", "u3": "here"}
     assert complete(mainstem, source) == {"expected": 4, "imported": 2, "skipped": 2}
@@ -179,7 +180,7 @@ def test_of_several_versions_the_newest_decides_in_whatever_order_they_come(
 def test_a_full_run_that_asks_for_what_is_wanted_tells_the_gone_from_those_who_left(
     mainstem: Mainstem, vendor: SelectingVendor
 ):
-    vendor.data["user"] += [plan(5, "pro")]
+    vendor.data["user"] = [*vendor.data["user"], plan(5, "pro")]
     source = selecting(mainstem)
     run(mainstem, source)
     vendor.data["user"] = [plan(1, "free"), plan(2, "free"), plan(5, "pro")]

@@ -37,8 +37,8 @@ CONSEQUENCES: Mapping[str, str] = {
     "teams": "Teams and users are read again at once. Who is taken out is marked as gone and never deleted.",
     "retention": "A resync starts at once: what changed since the last one, and, where activities are kept longer, "
     f"those of the time that was not covered before. Shorter means that older ones go. {AUDIENCES}",
-    "records": "Records that no longer meet the conditions stay and are no longer updated. Where conditions are "
-    f"dropped or changed, all records are read again. {AUDIENCES}",
+    "records": "Where conditions are added, changed or dropped, all records are read again. Those that no longer meet "
+    f"them stay and are no longer updated; how many is told under Health. {AUDIENCES}",
     "merge": "This holds for what comes in from now on. Who was merged already stays merged.",
 }
 """What follows from a change, said before it is made."""
