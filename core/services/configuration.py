@@ -228,6 +228,12 @@ def _misfits(data: Mapping[str, Any], manifest: Manifest) -> Iterator[tuple[str,
     yield from _unknown("retention.activities", data["retention"]["activities"], [a.key for a in manifest.activities])
     system = [f.key for entity in SYSTEM_FIELDS.values() for f in entity]
     yield from _unknown("options.modify_fields", data["options"]["modify_fields"] or (), system)
+    if data["options"]["archive_deleted"] and not manifest.deletes:
+        yield "options.archive_deleted", f"must be false: {manifest.title} does not tell what is deleted there"
+    if not manifest.teams:
+        for key in ("teams", "users", "members"):
+            if data["teams"][key]:
+                yield f"teams.{key}", f"must be left out: {manifest.title} has no teams and users to import"
     for kind, key in SECTIONS.items():
         if data["selection"][key] is not None and not manifest.selective:
             yield f"selection.{key}", f"must be null: {manifest.title} does not let records be chosen"

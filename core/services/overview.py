@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import func, select
@@ -101,6 +101,39 @@ def dead_deliveries(session: Session, source_id: int, size: int = 20) -> Batch[W
     dead = select(WebhookDelivery).where(WebhookDelivery.source_id == source_id, WebhookDelivery.state == "dead")
     found = session.scalars(dead.order_by(WebhookDelivery.id.desc()).limit(size + 1)).all()
     return Batch(found[:size], len(found) > size)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The webhooks of a data source that are kept, which those worked off are for some days.
+
+    Attributes:
+        number: How many.
+        last_at: When the last came in; None when none did.
+        lag: How long it took, at most, from coming in to being worked off, of the last hundred.
+        waiting: How many are to be worked off.
+        waiting_since: When the eldest of these came in.
+    """
+
+    number: int
+    last_at: datetime | None
+    lag: timedelta | None
+    waiting: int
+    waiting_since: datetime | None
+
+
+def received(session: Session, source_id: int) -> Received:
+    """Return how a data source's webhooks come in."""
+    theirs = WebhookDelivery.source_id == source_id
+    waits = WebhookDelivery.state == "pending"
+    number, last_at = session.execute(select(func.count(), func.max(WebhookDelivery.received_at)).where(theirs)).one()
+    waiting, since = session.execute(
+        select(func.count(), func.min(WebhookDelivery.received_at)).where(theirs, waits)
+    ).one()
+    moments = (WebhookDelivery.received_at, WebhookDelivery.processed_at)
+    done = select(*moments).where(theirs, WebhookDelivery.processed_at.is_not(None))
+    lags = [end - begin for begin, end in session.execute(done.order_by(WebhookDelivery.id.desc()).limit(100))]
+    return Received(number, last_at, max(lags, default=None), waiting, since)
 
 
 def refused_count(session: Session, source_id: int) -> int:

@@ -41,9 +41,35 @@ def config_in_words(source: DataSource, manifest: Manifest) -> list[tuple[str, s
         ("May change", _fields(config)),
         ("Activities kept", _days(config, manifest)),
     ]
-    if manifest.deletes:
-        said.append(("Deleted there", "Archived here" if config.archive_deleted else "Kept here"))
-    return said
+    if not manifest.deletes:
+        deleted = "Not told, so kept here"
+    else:
+        deleted = "Archived here" if config.archive_deleted else "Kept here"
+    return [*said, ("Deleted there", deleted), ("Changes come in", _changes(config, manifest).capitalize())]
+
+
+def afterwards_in_words(setup: Setup) -> list[str]:
+    """Return what happens once the first sync has started."""
+    manifest, config = setup.manifest, setup.choices
+    if not manifest.deletes:
+        deleted = f"{manifest.title} does not tell what is deleted there: it stays here."
+    elif config.archive_deleted:
+        deleted = f"What is deleted at {manifest.title} is archived here."
+    else:
+        deleted = f"What is deleted at {manifest.title} stays here."
+    email, sms = (manifest.permission_defaults.get(channel) for channel in ("email", "sms"))
+    started = (
+        f"The first sync starts at once and shows how far it is. Later changes come in {_changes(config, manifest)}."
+    )
+    allowed = f"New people are {'' if email else 'not '}subscribed to email and {'' if sms else 'not '}to SMS"
+    unless = "unless they unsubscribed there. Who is already here keeps what they allowed."
+    return [f"{started} {deleted}", f"{allowed}, {unless}"]
+
+
+def _changes(config: SourceConfig, manifest: Manifest) -> str:
+    by_webhook = "shortly after they occur, by webhook" if manifest.webhooks else ""
+    regularly = f"every {_count(config.minutes, 'minute')}" if config.minutes else ""
+    return "; what was missed ".join(filter(None, (by_webhook, regularly))) or "when you choose «Sync now»"
 
 
 def plan_in_words(setup: Setup) -> list[tuple[str, list[str], str]]:

@@ -59,6 +59,7 @@ def manifest(**changes: Any) -> Manifest:
         ),
         "activities": (ActivitySpec("said", "Said", "chat"), ActivitySpec("seen", "Seen", "user")),
         "teams": True,
+        "deletes": True,
         "max_parallel": 4,
     }
     return Manifest(**values | changes)

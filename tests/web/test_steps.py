@@ -166,7 +166,7 @@ def test_modifiable_fields():
         "archive_deleted": True,
     }
     assert said(OPTIONS, ("modify", "email"), ("keep", "1"))["modify_fields"] == ["email"]
-    silent = replace(SETUP, manifest=manifest())
+    silent = replace(SETUP, manifest=manifest(deletes=False))
     assert said(OPTIONS, *every, ("archive", "1"), setup=silent)["archive_deleted"] is False
 
 

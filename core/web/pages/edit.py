@@ -42,6 +42,11 @@ CONSEQUENCES: Mapping[str, str] = {
     "merge": "This holds for what comes in from now on. Who was merged already stays merged.",
 }
 """What follows from a change, said before it is made."""
+ALL_ANEW = (
+    "A resync starts at once. Where activities are kept longer, all of their objects is read again from the beginning. "
+    f"Shorter means that older ones go. {AUDIENCES}"
+)
+"""The same of a longer retention, where the plugin cannot read the past alone."""
 
 
 def _setup(source: RowMapping, key: str) -> Setup:
@@ -134,6 +139,9 @@ def _page(
     form: MultiDict[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> str:
+    consequence = CONSEQUENCES[step.key]
+    if step.key == "retention" and not setup.manifest.past:
+        consequence = ALL_ANEW
     return render_template(
-        "sources/edit.html", source=source, consequence=CONSEQUENCES[step.key], **shown(setup, step, form, errors)
+        "sources/edit.html", source=source, consequence=consequence, **shown(setup, step, form, errors)
     )

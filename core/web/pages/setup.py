@@ -23,7 +23,7 @@ from core.services.policies import proposed_keys
 from core.web.access import actor, mainstem, requires
 from core.web.forms import answered, shown
 from core.web.steps import STEPS, Setup, Step, steps_of
-from core.web.wording import plan_in_words
+from core.web.wording import afterwards_in_words, plan_in_words
 
 blueprint = Blueprint("setup", __name__, url_prefix="/setup")
 
@@ -155,6 +155,7 @@ def _review(draft: RowMapping, problem: str = "") -> str:
         setup=setup,
         open_steps=open_steps,
         words=plan_in_words(setup),
+        afterwards=afterwards_in_words(setup),
         problem=problem,
         **_frame(draft, setup, "done"),
     )

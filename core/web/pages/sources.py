@@ -119,6 +119,8 @@ def health(id: int) -> ResponseReturnValue:
         runs=overview.runs(session(), id, request.args.get("before", type=int)),
         refused=overview.refused(session(), id, skip),
         deliveries=overview.dead_deliveries(session(), id),
+        manifest=overview.manifest_of(mainstem().host, source),
+        received=overview.received(session(), id),
         completeness=completeness(mainstem(), id),
     )
 

@@ -1,0 +1,134 @@
+"""What a plugin does not declare is neither offered, nor taken, nor promised: one test for each capability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from core.app import create_app
+from core.contract.errors import Forged
+from core.contract.hookspecs import hookimpl
+from core.contract.types import Account, Delivery, Page, Roster, WebhookRequest
+from core.db.models import Draft
+from core.host import Host
+from core.services.configuration import read_config
+from core.services.errors import Invalid
+from core.services.mainstem import Mainstem
+from tests.services.conftest import rows
+from tests.web.factories import Desk, Factory
+from tests.web.helpers import log_in, send, text
+
+Open = Callable[..., FlaskClient]
+
+
+class TellingDesk(Desk):
+    """Has the hooks behind each capability."""
+
+    @hookimpl
+    def import_team(self, account: Account) -> Roster:
+        return Roster()
+
+    @hookimpl
+    def verify_webhook(self, request: WebhookRequest, environment: Mapping[str, str]) -> Delivery:
+        raise Forged("nobody sends any")
+
+    @hookimpl
+    def read_webhooks(self, account: Account, deliveries: Sequence[Delivery]) -> Page:
+        return Page()
+
+
+@pytest.fixture
+def opened(mainstem: Mainstem, factory: Factory) -> Open:
+    """Open the admin of an installation whose help desk declares what is given."""
+
+    def open_(**declared: Any) -> FlaskClient:
+        desk = TellingDesk()
+        desk.manifest = replace(Desk.manifest, **declared)  # type: ignore[misc]
+        app = create_app(Mainstem(**{**vars(mainstem), "host": Host([desk])}))
+        return log_in(app, factory.user().email)
+
+    return open_
+
+
+def pages_of(mainstem: Mainstem, factory: Factory, client: FlaskClient) -> dict[str, str]:
+    """Return what the pages say before connecting, at the end of the wizard and of a data source."""
+    given = {"how": "token", "token": "open", "archive": "1"}
+    begun = send(client, "/sources/new/desk", given)
+    assert begun.status_code == 302
+    draft = rows(mainstem.engine, Draft)[0]["id"]
+    source = factory.source(secrets=mainstem.vault.seal({"token": "open"}))
+    paths = {
+        "connect": "/sources/new/desk",
+        "done": f"/setup/{draft}/done",
+        "source": f"/sources/{source.id}",
+        "health": f"/sources/{source.id}/health",
+        "options": f"/sources/{source.id}/edit/options",
+        "retention": f"/sources/{source.id}/edit/retention",
+    }
+    return {name: text(client.get(path)) for name, path in paths.items()}
+
+
+SAID = (
+    ("deletes", True, {"options": "Archive records that are deleted", "done": "is archived here",
+                       "source": "Deleted there Kept here"}),
+    ("deletes", False, {"options": "does not tell what is deleted there", "done": "does not tell what is deleted there",
+                        "source": "Deleted there Not told, so kept here"}),
+    ("webhooks", True, {"done": "shortly after they occur, by webhook; what was missed every 60 minutes",
+                        "source": "Changes come in Shortly after they occur", "health": "None has come in yet"}),
+    ("webhooks", False, {"done": "Later changes come in every 60 minutes", "source": "Changes come in Every 60 minutes",
+                         "health": "does not tell of changes by webhook"}),
+    ("past", True, {"retention": "those of the time that was not covered before"}),
+    ("past", False, {"retention": "read again from the beginning"}),
+    ("teams", True, {"done": "Works here too", "source": "Teams"}),
+    ("selective", True, {"done": "All people", "source": "Select records"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("capability", "declared", "said"), SAID)
+def test_pages_say_what_a_plugin_declares(
+    mainstem: Mainstem, factory: Factory, opened: Open, capability: str, declared: bool, said: dict[str, str]
+):
+    client = opened(**{capability: declared})
+    pages = pages_of(mainstem, factory, client)
+    for name, words in said.items():
+        assert words in pages[name], name
+
+
+@pytest.mark.parametrize(("capability", "step"), [("teams", "teams"), ("selective", "records")])
+def test_a_step_that_makes_no_sense_has_no_address(
+    mainstem: Mainstem, factory: Factory, opened: Open, capability: str, step: str
+):
+    client = opened(**{capability: False})
+    pages_of(mainstem, factory, client)
+    draft = rows(mainstem.engine, Draft)[0]["id"]
+    source = factory.source(secrets=mainstem.vault.seal({"token": "open"}))
+    for path in (f"/setup/{draft}/{step}", f"/sources/{source.id}/edit/{step}"):
+        assert client.get(path).status_code == 404
+        assert send(client, path).status_code == 404
+
+
+def test_deleted_records_are_archived_only_where_the_vendor_tells_of_them(mainstem: Mainstem, opened: Open):
+    client = opened(deletes=False)
+    assert 'name="archive"' not in client.get("/sources/new/desk").get_data(as_text=True)
+    send(client, "/sources/new/desk", {"how": "token", "token": "open", "archive": "1"})
+    assert rows(mainstem.engine, Draft)[0]["config"]["options"]["archive_deleted"] is False
+
+
+@pytest.mark.parametrize(
+    ("capability", "config", "key"),
+    [
+        ("deletes", {"options": {"archive_deleted": True}}, "options.archive_deleted"),
+        ("teams", {"teams": {"teams": ["1"]}}, "teams.teams"),
+        ("selective", {"selection": {"people": {"all": []}}}, "selection.people"),
+    ],
+)
+def test_a_configuration_that_asks_for_more_is_refused(capability: str, config: Any, key: str):
+    with pytest.raises(Invalid) as refused:
+        read_config(config, replace(Desk.manifest, **{capability: False}))
+    assert list(refused.value.errors) == [key]
+    assert "Front Desk" in refused.value.errors[key]
+    read_config(config, replace(Desk.manifest, **{capability: True}))
