@@ -41,9 +41,13 @@ def make_engine(url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=30,
-        connect_args={"prepare_threshold": None},
+        connect_args={"prepare_threshold": None, "options": _POSTGRES},
     )
 
+
+# Filters make sets of hundreds of thousands of ids, which shall stay in memory; compiling a plan takes longer than most
+# of them.
+_POSTGRES = "-c jit=off -c work_mem=32MB"
 
 _PRAGMAS = (
     "journal_mode=WAL",

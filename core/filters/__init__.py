@@ -6,7 +6,7 @@ It knows no page, no vendor and no plugin: whoever uses it hands in a catalogue 
 from __future__ import annotations
 
 from core.filters.catalogue import Catalogue, FilterActivity, FilterField, FilterType
-from core.filters.compiling import where
+from core.filters.compiling import Expected, where
 from core.filters.matching import Occurrence, Subject, matches
 from core.filters.operators import ACTIVITY_OPERATORS, DAYS, OPERATORS, TIMES, Operand, Operator
 from core.filters.outward import conditions_of
@@ -20,6 +20,7 @@ __all__ = [
     "OPERATORS",
     "TIMES",
     "Catalogue",
+    "Expected",
     "Filter",
     "FilterActivity",
     "FilterError",

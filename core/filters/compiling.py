@@ -40,21 +40,25 @@ from core.filters.tree import (
     Times,
 )
 
-ByRow: TypeAlias = Callable[[Select[Any]], bool]
-"""Whether each row had better be asked by itself whether it is among those that a statement finds."""
+Expected: TypeAlias = Callable[[Select[Any]], int]
+"""How many rows a statement finds by the statistics of the database."""
+
+MANY = 250_000
+"""Where so many have done something, it is cheaper to ask a row whether it has than to find all that have."""
+
+FEW = 50_000
+"""Where at most so many have done something, these few are asked what organizations they belong to."""
 
 
-def always(found: Select[Any]) -> bool:
-    """Ask each row by itself: for reading rows in their order until there are enough."""
-    return True
-
-
-def never(found: Select[Any]) -> bool:
-    """Leave it to the database."""
-    return False
-
-
-def where(filter: Filter, entity: Entity, now: datetime, zone: tzinfo, by_row: ByRow = never) -> ColumnElement[bool]:
+def where(
+    filter: Filter,
+    entity: Entity,
+    now: datetime,
+    zone: tzinfo,
+    *,
+    walking: bool = False,
+    expected: Expected | None = None,
+) -> ColumnElement[bool]:
     """Return the condition that rows of ``person``, or of ``organization``, meet the filter.
 
     It says nothing of archived, merged and merely referred-to rows: leave those out beside it. It may be NULL where
@@ -65,28 +69,36 @@ def where(filter: Filter, entity: Entity, now: datetime, zone: tzinfo, by_row: B
         entity: Whose table is selected from.
         now: The present moment, with a time zone.
         zone: Whose days count, such as ``ZoneInfo("Europe/Berlin")``.
-        by_row: Whether each row is asked by itself who is among those that have done something, or that belong to
-            an organization; otherwise all of these may be found first. It changes how long it takes and nothing else.
+        walking: Rows are read in an order until there are enough: each is asked by itself. This and ``expected``
+            change how long it takes and nothing else.
+        expected: By it, not walking, the cheapest way is chosen; None where there are no statistics.
     """
     table = table_of(Person if entity == "person" else Organization)
-    return _Rows(entity, table, table.c.fields, days.today(now, zone), zone, by_row).meet(filter.root)
+    rows = _Rows(entity, table, table.c.fields, days.today(now, zone), zone, expected, walking, walking)
+    return rows.meet(filter.root)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows that conditions are put to; ``document`` is where their values without a column are."""
+    """Rows that conditions are put to; ``document`` is where their values without a column are.
+
+    Each row by itself is asked what it has done if ``walking``, and what it belongs to if ``joining``.
+    """
 
     kind: str
     table: FromClause
     document: ColumnElement[Any]
     today: date
     zone: tzinfo
-    by_row: ByRow
+    expected: Expected | None
+    walking: bool
+    joining: bool
 
     def meet(self, node: Node) -> ColumnElement[bool]:
         match node:
             case Group("all", of):
-                return and_(true(), *(self.meet(each) for each in of))
+                rows = replace(self, joining=self.joining or any(map(self._keeps_few, of)))
+                return and_(true(), *(rows.meet(each) for each in of))
             case Group(_, of):
                 return or_(*(self.meet(each) for each in of))
             case FieldCondition() if node.field.type == "tags":
@@ -111,7 +123,9 @@ class _Rows:
 
     def _organization(self, node: OrganizationCondition) -> ColumnElement[bool]:
         membership, organization = table_of(Membership).alias(), table_of(Organization).alias()
-        inner = _Rows("organization", organization, organization.c.fields, self.today, self.zone, self.by_row)
+        inner = _Rows(
+            "organization", organization, organization.c.fields, self.today, self.zone, None, self.joining, self.joining
+        )
         found = select(membership.c.person_id.label("entity_id")).where(
             organization.c.id == membership.c.organization_id,
             ~organization.c.stub,
@@ -119,10 +133,10 @@ class _Rows:
             organization.c.archived_at.is_(None),
             inner.meet(node.of),
         )
-        return self._is_among([found])
+        return self._is_among([found], self.joining)
 
     def _activity(self, node: ActivityCondition) -> ColumnElement[bool]:
-        when = EVER if node.when is None else days.days_of(node.when.op, node.when.value, self.today)
+        when = self._when(node)
         match node.op:
             case "has_not_occurred":
                 return ~self._some(node, when)
@@ -133,6 +147,9 @@ class _Rows:
                 return and_(self._some(node, when), ~self._some(node, when.after))
         return self._often_enough(node, node.times or Times("at_least", 1), when)
 
+    def _when(self, node: ActivityCondition) -> Days:
+        return EVER if node.when is None else days.days_of(node.when.op, node.when.value, self.today)
+
     def _often_enough(self, node: ActivityCondition, times: Times, when: Days) -> ColumnElement[bool]:
         if times == Times("at_least", 1):
             return self._some(node, when)
@@ -141,21 +158,36 @@ class _Rows:
         found, count = union_all(*self._sources(node, when, once=True)).subquery(), func.count()
         # None at all is one of the answers of «at most», so whoever has more is looked for.
         met = count > times.count if times.op == "at_most" else COMPARISONS[times.op](count, times.count)
-        among = self._is_among([select(found.c.entity_id).group_by(found.c.entity_id).having(met)])
+        among = self._is_among([select(found.c.entity_id).group_by(found.c.entity_id).having(met)], self.walking)
         return ~among if times.op == "at_most" else among
 
     def _some(self, node: ActivityCondition, when: Days | None) -> ColumnElement[bool]:
         """Return whether there is any activity that the condition looks at on days of ``when``; None for no day."""
-        return false() if when is None else self._is_among(self._sources(node, when))
+        if when is None:
+            return false()
+        by_row = self.walking or self._count(node, when, unknown=0) > MANY
+        return self._is_among(self._sources(node, when, at_once=not by_row), by_row)
 
-    def _is_among(self, found: list[Select[Any]]) -> ColumnElement[bool]:
+    def _keeps_few(self, node: Node) -> bool:
+        """Return whether a condition surely leaves few rows."""
+        if not isinstance(node, ActivityCondition) or node.op != "has_occurred" or node.times:
+            return False
+        return self._count(node, self._when(node), unknown=FEW + 1) <= FEW
+
+    def _count(self, node: ActivityCondition, when: Days, unknown: int) -> int:
+        """Return how many activities the condition looks at, unless JSON documents have to tell."""
+        if self.expected is None or node.where is not None:
+            return unknown
+        return self.expected(self._sources(node, when)[0])
+
+    def _is_among(self, found: list[Select[Any]], by_row: bool) -> ColumnElement[bool]:
         """Return whether a row is among those that any of ``found`` finds.
 
         PostgreSQL takes one set of them all to be as large as it is, and either begins with it or looks into it. What
         has an offset is never made a set: each row is looked for in the index, which is cheaper where most are among
         them or few are asked.
         """
-        if self.by_row(found[0]):
+        if by_row:
             return or_(*(self._exists(each.subquery(), offset=0) for each in found))
         return self._exists((found[0] if len(found) == 1 else union(*found)).subquery())
 
@@ -163,22 +195,26 @@ class _Rows:
         rows = select(found.c.entity_id).where(found.c.entity_id == self.table.c.id).offset(offset)
         return rows.correlate(self.table).exists()
 
-    def _sources(self, node: ActivityCondition, when: Days, once: bool = False) -> list[Select[Any]]:
+    def _sources(
+        self, node: ActivityCondition, when: Days, *, once: bool = False, at_once: bool = False
+    ) -> list[Select[Any]]:
         """Return whose the activities are that the condition looks at.
 
         Those of a person are the ones that belong to her and the ones that she took part in; ``once`` for none twice.
+        Conditions on attributes read the activities themselves, which is done for both together if ``at_once``.
         """
         activity = table_of(Activity).alias()
         owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
         own = select(owner.label("entity_id")).where(*self._is(node, activity, when))
         if self.kind == "organization":
             return [own]
-        joint, participant = table_of(Activity).alias(), table_of(Participant).alias()
-        shared = (
-            select(participant.c.person_id.label("entity_id"))
-            .join(joint, joint.c.id == participant.c.activity_id)
-            .where(*self._is(node, joint, when))
-        )
+        participant = table_of(Participant).alias()
+        shared = select(participant.c.person_id.label("entity_id"))
+        if at_once and node.where is not None:
+            read = own.add_columns(activity.c.id).cte()
+            return [select(read.c.entity_id), shared.join(read, read.c.id == participant.c.activity_id)]
+        joint = table_of(Activity).alias()
+        shared = shared.join(joint, joint.c.id == participant.c.activity_id).where(*self._is(node, joint, when))
         if once:
             apart = participant.c.person_id.is_distinct_from(joint.c.person_id)
             each = shared.add_columns(joint.c.id).where(apart).distinct().subquery()

@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Engine, Float, Select, String, cast, func,
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from core.contract.fields import Entity
-from core.db import texts
+from core.db import estimates, texts
 from core.db.models import DataSource, Link, Membership, Organization, Person
-from core.filters import Filter, where
+from core.filters import Expected, Filter, where
 from core.filters.documents import value_in
 from core.services import entities, organizations, paging, people
 from core.services.columns import Column
@@ -166,7 +166,8 @@ def page(
     """
     # Who wrote what is as much as the values themselves, and no table shows it.
     model = MODELS[kind]
-    rows = _select(kind, query) if found.ids is None else select(model).where(model.id.in_(found.ids))
+    # Many were found: a page is full after few rows, and each of them is asked by itself.
+    rows = _select(kind, query, walking=True) if found.ids is None else select(model).where(model.id.in_(found.ids))
     rows = rows.options(defer(model.lineage, raiseload=True))
     read = paging.page(session, rows, _order(kind, sort, found.count), cursor, size)
     return read.map(lambda items: _rows(session, kind, items, columns))
@@ -178,7 +179,12 @@ def find(session: Session, kind: Entity, query: Query) -> Found:
     To find few among a million all may have to be looked at: this is done once, for the count and for the ids, and not
     again for the page.
     """
-    rows = _select(kind, query).with_only_columns(MODELS[kind].id).limit(paging.COUNT_LIMIT + 1).subquery()
+    rows = (
+        _select(kind, query, expected=estimates.expectation(session))
+        .with_only_columns(MODELS[kind].id)
+        .limit(paging.COUNT_LIMIT + 1)
+        .subquery()
+    )
     found = session.execute(select(func.count().over(), rows.c.id).limit(FEW + 1)).all()
     count = found[0][0] if found else 0
     return Found(count, [id for _, id in found] if count <= FEW else None)
@@ -215,7 +221,7 @@ def _rows(session: Session, kind: Entity, items: Sequence[Any], columns: Iterabl
     ]
 
 
-def _select(kind: Entity, query: Query) -> Select[Any]:
+def _select(kind: Entity, query: Query, *, walking: bool = False, expected: Expected | None = None) -> Select[Any]:
     model = MODELS[kind]
     rows = select(model).where(~model.stub, model.merged_into.is_(None))
     if query.state != "all":
@@ -233,7 +239,7 @@ def _select(kind: Entity, query: Query) -> Select[Any]:
         )
         rows = rows.where(theirs.exists())
     if query.filter is not None:
-        rows = rows.where(where(query.filter, kind, now_utc(), query.zone))
+        rows = rows.where(where(query.filter, kind, now_utc(), query.zone, walking=walking, expected=expected))
     return rows.where(*(_found_by(kind, word) for word in query.text.split()[:WORDS]))
 
 

@@ -46,7 +46,7 @@ def upgrade() -> None:
             "ix_activity_type",
             ["type", "person_id", "occurred_at"],
             unique=False,
-            postgresql_include=["source_id"],
+            postgresql_include=["source_id", "id"],
         )
 
     op.create_table(

@@ -163,7 +163,7 @@ class Activity(Model):
         Index("ix_activity_person_id_occurred_at", "person_id", "occurred_at"),
         Index("ix_activity_source_id_occurred_at", "source_id", "occurred_at"),
         # Who did it, how often and when, is answered by the index alone.
-        Index("ix_activity_type", "type", "person_id", "occurred_at", postgresql_include=["source_id"]),
+        Index("ix_activity_type", "type", "person_id", "occurred_at", postgresql_include=["source_id", "id"]),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

@@ -1,0 +1,31 @@
+"""How many rows PostgreSQL expects of a statement, without reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement, Executable
+
+
+class _Explain(Executable, ClauseElement):
+    inherit_cache = False
+
+    def __init__(self, rows: Select[Any]) -> None:
+        self.rows = rows
+
+
+@compiles(_Explain, "postgresql")
+def _in_postgresql(element: _Explain, compiler: SQLCompiler, **options: Any) -> str:
+    return f"EXPLAIN (FORMAT JSON) {compiler.process(element.rows, **options)}"
+
+
+def expectation(session: Session) -> Callable[[Select[Any]], int] | None:
+    """Return what says how many rows a statement finds by PostgreSQL's statistics; None on SQLite, which has none."""
+    if session.get_bind().dialect.name != "postgresql":
+        return None
+    return lambda rows: int(session.execute(_Explain(rows)).scalar_one()[0]["Plan"]["Plan Rows"])
