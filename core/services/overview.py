@@ -130,9 +130,10 @@ def received(session: Session, source_id: int) -> Received:
     waiting, since = session.execute(
         select(func.count(), func.min(WebhookDelivery.received_at)).where(theirs, waits)
     ).one()
-    moments = (WebhookDelivery.received_at, WebhookDelivery.processed_at)
-    done = select(*moments).where(theirs, WebhookDelivery.processed_at.is_not(None))
-    lags = [end - begin for begin, end in session.execute(done.order_by(WebhookDelivery.id.desc()).limit(100))]
+    settled = WebhookDelivery.processed_at.is_not(None)
+    done = select(WebhookDelivery).where(theirs, settled).order_by(WebhookDelivery.id.desc()).limit(100).subquery()
+    moments = session.execute(select(done.c.received_at, done.c.processed_at))
+    lags = [end - begin for begin, end in moments]
     return Received(number, last_at, max(lags, default=None), waiting, since)
 
 

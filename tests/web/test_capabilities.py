@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from core.app import create_app
 from core.contract.errors import Forged
 from core.contract.hookspecs import hookimpl
-from core.contract.types import Account, Delivery, Page, Roster, WebhookRequest
+from core.contract.types import Account, Delivery, Manifest, Page, Roster, WebhookRequest
 from core.db.models import Draft
 from core.host import Host
 from core.services.configuration import read_config
@@ -127,8 +127,12 @@ def test_deleted_records_are_archived_only_where_the_vendor_tells_of_them(mainst
     ],
 )
 def test_a_configuration_that_asks_for_more_is_refused(capability: str, config: Any, key: str):
+    def declaring(able: bool) -> Manifest:
+        changed: dict[str, Any] = {capability: able}
+        return replace(Desk.manifest, **changed)
+
     with pytest.raises(Invalid) as refused:
-        read_config(config, replace(Desk.manifest, **{capability: False}))
+        read_config(config, declaring(False))
     assert list(refused.value.errors) == [key]
     assert "Front Desk" in refused.value.errors[key]
-    read_config(config, replace(Desk.manifest, **{capability: True}))
+    read_config(config, declaring(True))

@@ -111,6 +111,7 @@ def log(id: int, run_id: int, file: str) -> ResponseReturnValue:
 def health(id: int) -> ResponseReturnValue:
     """Show the runs of a data source and the records it could not take."""
     source = overview.get(session(), id)
+    manifest = overview.manifest_of(mainstem().host, source)
     skip = max(request.args.get("skip", 0, type=int), 0)
     return _render(
         "sources/health.html",
@@ -119,7 +120,8 @@ def health(id: int) -> ResponseReturnValue:
         runs=overview.runs(session(), id, request.args.get("before", type=int)),
         refused=overview.refused(session(), id, skip),
         deliveries=overview.dead_deliveries(session(), id),
-        manifest=overview.manifest_of(mainstem().host, source),
+        manifest=manifest,
+        labels={spec.key: spec.label for spec in manifest.objects} if manifest else {},
         received=overview.received(session(), id),
         completeness=completeness(mainstem(), id),
     )
