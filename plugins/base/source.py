@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from core.contract.errors import Forged, Refused
 from core.contract.hookspecs import HostSpecs, SourceSpecs, hookimpl
 from core.contract.types import (
     Account,
+    Conditions,
     Cursor,
     Delivery,
     FieldSpec,
@@ -48,6 +49,10 @@ class Stream:
         """
         return [Partition(self.object)]
 
+    def plan_selected(self, account: Account, horizon: datetime | None, conditions: Conditions) -> Sequence[Partition]:
+        """Split the reading of what meets conditions, see :attr:`Scope.selection`; by default everything is read."""
+        return self.plan(account, None, horizon)
+
     def plan_past(self, account: Account, horizon: datetime | None, until: datetime) -> Sequence[Partition]:
         """Split what was changed since ``horizon`` and created before ``until``; asked with :attr:`Manifest.past`."""
         raise NotImplementedError
@@ -58,6 +63,10 @@ class Stream:
 
     def count(self, account: Account) -> int | None:
         """Return how many of the object there are by the vendor's own count; None, as by default, if it has none."""
+        return None
+
+    def count_selected(self, account: Account, conditions: Conditions) -> int | None:
+        """Return how many of the object meet conditions; None, as by default, if the vendor cannot tell exactly."""
         return None
 
 
@@ -88,7 +97,11 @@ class DataSource(SourceSpecs):
         partitions: list[Partition] = []
         for stream in self.streams:
             if stream.object in account.objects:
-                partitions += stream.plan(account, scope.since.get(stream.object), scope.horizon)
+                since, selection = scope.since.get(stream.object), scope.selection.get(stream.object)
+                if since is None and selection is not None:
+                    partitions += stream.plan_selected(account, scope.horizon, selection)
+                else:
+                    partitions += stream.plan(account, since, scope.horizon)
                 if stream.object in scope.past:
                     partitions += stream.plan_past(account, scope.horizon, scope.past[stream.object])
         return partitions
@@ -113,12 +126,24 @@ class DataSource(SourceSpecs):
     @hookimpl
     def count(self, account: Account) -> Mapping[str, int]:
         """Ask each stream whose object is selected; what the vendor refuses to count is left out."""
+        return self._counts(account, lambda stream: stream.count(account))
+
+    @hookimpl
+    def count_selected(self, account: Account, selection: Mapping[str, Conditions]) -> Mapping[str, int]:
+        """Likewise ask each stream on whose object there are conditions."""
+        wanted = dict(selection)
+        return self._counts(
+            account,
+            lambda stream: stream.count_selected(account, wanted[stream.object]) if stream.object in wanted else None,
+        )
+
+    def _counts(self, account: Account, count: Callable[[Stream], int | None]) -> Mapping[str, int]:
         counts: dict[str, int] = {}
         for stream in self.streams:
             if stream.object not in account.objects:
                 continue
             try:
-                counted = stream.count(account)
+                counted = count(stream)
             except Refused as error:
                 account.log.warning("%s are not counted: %s", stream.object, error)
                 continue

@@ -16,8 +16,9 @@ class Kind(Enum):
     TAG = "tag"
 
 
-TEXTUAL = frozenset({"=", "!=", "IN", "NIN", "~", "!~", "^", "$", "<", ">"})
 EQUALITY = frozenset({"=", "!=", "IN", "NIN"})
+TEXTUAL = EQUALITY | {"~", "!~", "^", "$"}
+NUMERIC = EQUALITY | {"<", ">", "<=", ">="}
 BY_DAY = frozenset({"=", "<", ">"})
 BY_SECOND = frozenset({"=", "!=", "IN", "NIN", "<", ">", "<="})
 
@@ -35,15 +36,16 @@ class Searchable:
         """None for a field that Intercom does not search."""
         if name.startswith(self.custom):
             return self.custom_kinds.get(name.removeprefix(self.custom), Kind.TEXT)
-        kind = self.fields.get(name)
-        return Kind.MANY if kind is Kind.TAG else kind
+        return self.fields.get(name)
 
     def operators(self, kind: Kind) -> frozenset[str]:
         if kind is Kind.DATE:
             return self.dates
+        if kind is Kind.TAG:
+            return frozenset({"=", "!="})
         if kind in (Kind.BOOLEAN, Kind.MANY):
             return EQUALITY
-        return TEXTUAL | {"<", ">"}
+        return NUMERIC if kind is Kind.NUMBER else TEXTUAL
 
 
 def _table(**kinds: str) -> dict[str, Kind]:
@@ -68,7 +70,8 @@ CONTACTS = Searchable(
         DATE="created_at signed_up_at updated_at last_seen_at last_contacted_at last_replied_at last_email_opened_at"
         " last_email_clicked_at android_last_seen_at ios_last_seen_at",
         BOOLEAN="unsubscribed_from_emails marked_email_as_spam has_hard_bounced",
-        MANY="segment_id tag_id",
+        MANY="segment_id",
+        TAG="tag_id",
     ),
     dates=BY_DAY,
     custom_kinds=CONTACT_CUSTOM,

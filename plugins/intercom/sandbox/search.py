@@ -151,7 +151,7 @@ class Parser:
                 return _scalar(name, operator, value, int)
             least, most = self._bounds(operator, _number(name, value))
             return lambda record: least <= _seconds(record.value(name)) <= most
-        if kind is Kind.MANY:
+        if kind in (Kind.MANY, Kind.TAG):
             return _member(name, operator, value)
         if kind is Kind.NUMBER:
             return _scalar(name, operator, value, float)

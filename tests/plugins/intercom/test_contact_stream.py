@@ -224,7 +224,7 @@ def test_contacts_that_come_change_and_go_while_ranges_are_read(monkeypatch):
 @pytest.mark.usefixtures("small")
 def test_where_the_days_are_other_ones_than_told_the_listing_adds_what_ranges_miss(monkeypatch):
     monkeypatch.setattr(contact_stream, "MISSING_MOST", 1.0)
-    monkeypatch.setattr(contact_stream, "_zone", lambda client: ZoneInfo("Pacific/Kiritimati"))
+    monkeypatch.setattr(contact_stream, "zones", lambda account: ZoneInfo("Pacific/Kiritimati"))
     workspace = Workspace(people=900, conversations=0)
     *ranges, rest = plan(workspace)
     assert rest.key == "missing"
