@@ -12,7 +12,9 @@ from core.services.configuration import SECTIONS, read_config
 from core.services.errors import Invalid
 from core.services.selecting import catalogue_of
 from core.web import builder
-from core.web.steps import Setup, Step, count_records, ticked_all
+from core.web.steps.fields import ticked_all
+from core.web.steps.question import Setup, Step
+from core.web.steps.records import count_records
 
 Form = MultiDict[str, str]
 

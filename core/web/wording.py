@@ -10,7 +10,8 @@ from core.db.models import DataSource
 from core.filters import sentence
 from core.services.configuration import SECTIONS, SourceConfig, read_config
 from core.services.selecting import read_selection
-from core.web.steps import Setup, has, steps_of
+from core.web.steps import steps_of
+from core.web.steps.question import Setup, has
 
 KNOWN = {
     "append_only": "Who is already here gets values only where there are none.",

@@ -47,7 +47,7 @@ def opened(mainstem: Mainstem, factory: Factory) -> Open:
 
     def open_(**declared: Any) -> FlaskClient:
         desk = TellingDesk()
-        desk.manifest = replace(Desk.manifest, **declared)  # type: ignore[misc]
+        desk.manifest = replace(Desk.manifest, **declared)
         app = create_app(Mainstem(**{**vars(mainstem), "host": Host([desk])}))
         return log_in(app, factory.user().email)
 

@@ -10,7 +10,9 @@ from werkzeug.datastructures import MultiDict
 
 from core.contract.types import FieldSpec, MergePolicy, Roster, Team, TeamUser
 from core.services.configuration import read_config
-from core.web.steps import OPTIONS, STEPS, Setup, Step, steps_of, ticked_all
+from core.web.steps import OPTIONS, STEPS, steps_of
+from core.web.steps.fields import ticked_all
+from core.web.steps.question import Setup, Step
 from core.web.wording import plan_in_words
 from tests.services.vendor import manifest
 

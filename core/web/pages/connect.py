@@ -24,7 +24,8 @@ from core.services.consents import ConsentError, Traveller, Waiting
 from core.services.errors import Invalid, ServiceError
 from core.services.sources import get_source
 from core.web.access import actor, mainstem, requires
-from core.web.steps import OPTIONS, Setup
+from core.web.steps import OPTIONS
+from core.web.steps.question import Setup
 
 blueprint = Blueprint("connect", __name__)
 

@@ -25,7 +25,8 @@ from core.services.reconfiguring import reconfigure
 from core.services.sources import config_of, get_source
 from core.web.access import actor, mainstem, requires
 from core.web.forms import answered, shown
-from core.web.steps import OPTIONS, STEPS, Setup, Step, steps_of
+from core.web.steps import OPTIONS, STEPS, steps_of
+from core.web.steps.question import Setup, Step
 
 blueprint = Blueprint("edit", __name__, url_prefix="/sources")
 

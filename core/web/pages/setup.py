@@ -22,7 +22,8 @@ from core.services.estimating import estimate
 from core.services.policies import proposed_keys
 from core.web.access import actor, mainstem, requires
 from core.web.forms import answered, shown
-from core.web.steps import STEPS, Setup, Step, steps_of
+from core.web.steps import STEPS, steps_of
+from core.web.steps.question import Setup, Step
 from core.web.wording import afterwards_in_words, plan_in_words
 
 blueprint = Blueprint("setup", __name__, url_prefix="/setup")

@@ -1,0 +1,81 @@
+"""Which records come in, and how many these are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.contract.errors import SourceError
+from core.contract.fields import Entity
+from core.filters import FilterError, parse
+from core.host import PluginError
+from core.services.configuration import SECTIONS
+from core.services.estimating import Estimate, Waiting
+from core.services.selecting import catalogue_of
+from core.web import builder
+from core.web.steps.question import Form, Sections, Setup
+
+
+def read_records(setup: Setup, form: Form) -> Sections:
+    """Read the conditions on people and organizations."""
+    return {
+        "selection": {
+            key: builder.tree(builder.state(form, key), catalogue_of(setup.manifest, setup.schema, kind))
+            if form.get(f"{key}.mode") == "some"
+            else None
+            for kind, key in SECTIONS.items()
+            if setup.has(kind)
+        }
+    }
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many records meet conditions, or why that cannot be told.
+
+    Attributes:
+        estimates: By object.
+        problem: Why there are none.
+        waits: The vendor has not answered yet.
+    """
+
+    estimates: Sequence[Estimate] = ()
+    problem: str = ""
+    waits: bool = False
+
+
+def count_records(setup: Setup, kind: Entity, shown: builder.Builder) -> Count | None:
+    """Return how many of the account's records meet what is in a builder; None while that is not complete."""
+    if setup.estimate is None:
+        return None
+    try:
+        asked = parse(builder.tree(shown.root, shown.catalogue), shown.catalogue)
+        return Count(setup.estimate(kind, asked))
+    except FilterError:
+        return None
+    except Waiting:
+        return Count(waits=True)
+    except (SourceError, PluginError) as error:
+        return Count(problem=str(error))
+
+
+def view_records(setup: Setup) -> Mapping[str, Any]:
+    """Return a builder for each kind."""
+    labels = {kind: [spec.label for spec in setup.manifest.objects if spec.kind == kind] for kind in SECTIONS}
+    return {
+        "kinds": [
+            {
+                "key": key,
+                "label": " and ".join(labels[kind]),
+                "some": setup.choices.selection.get(kind) is not None,
+                "builder": builder.Builder(
+                    key,
+                    catalogue_of(setup.manifest, setup.schema, kind),
+                    builder.from_tree(setup.choices.selection.get(kind)),
+                ),
+            }
+            for kind, key in SECTIONS.items()
+            if setup.has(kind)
+        ]
+    }
