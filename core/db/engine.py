@@ -18,7 +18,8 @@ def make_engine(url: str) -> Engine:
     """Return an engine for ``url`` with the settings that Mainstem relies on.
 
     SQLite: write-ahead log, enforced foreign keys, waits for a lock for up to 30 s. PostgreSQL: no server-side
-    prepared statements, since a plan made on an empty table would be kept while the table grows.
+    prepared statements, since a plan made on an empty table would be kept while the table grows; 32 MB for a sort or
+    a set.
     """
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(
@@ -34,20 +35,25 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         json_serializer=as_json,
         hide_parameters=True,
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=30,
-        connect_args={"prepare_threshold": None, "options": _POSTGRES},
+        connect_args={"prepare_threshold": None},
     )
+    event.listen(engine, "connect", _configure_postgresql)
+    return engine
 
 
-# Filters make sets of hundreds of thousands of ids, which shall stay in memory; compiling a plan takes longer than most
-# of them.
-_POSTGRES = "-c jit=off -c work_mem=32MB"
+def _configure_postgresql(connection: Any, record: Any) -> None:
+    # Filters make sets of hundreds of thousands of ids, which shall stay in memory. Compiling a plan takes longer than
+    # most of them.
+    connection.execute("SET work_mem = '32MB'; SET jit = off")
+    connection.commit()
+
 
 _PRAGMAS = (
     "journal_mode=WAL",
