@@ -1,33 +1,38 @@
 """How many of an account's records meet conditions, told while an admin builds them (R9).
 
-A vendor counts its objects, but not those that meet conditions: a sample is read once, each set of conditions is put to
-it, and the vendor's own count of all says what that amounts to.
+Some vendors count what meets conditions. Of the others a sample is read once, each set of conditions is put to it, and
+the vendor's own count of all says what that amounts to.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from threading import Lock, Thread
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine
 
-from core.contract.errors import SourceError
+from core.contract.errors import Retry, SourceError
 from core.contract.fields import Entity
-from core.contract.types import Account, FieldSpec, Record
+from core.contract.types import Account, Conditions, FieldSpec, Record
 from core.filters import Filter
 from core.services.mainstem import Mainstem
+from core.services.policies import count_selected
 from core.services.sampling import sample
-from core.services.selecting import wanted_by, zone_of
+from core.services.selecting import selection_of, wanted_by, zone_of
 from core.services.sources import now_utc
 
 PAGES = 2
-KEEP_SECONDS, KEEP_ERROR_SECONDS = 600.0, 20.0
+KEEP_SAMPLE, KEEP_COUNT, KEEP_ERROR = 600.0, 60.0, 20.0
+"""For how many seconds what a vendor answered holds."""
 PATIENCE = 3.0
 """For how many seconds whoever asks waits for a vendor."""
+
+T = TypeVar("T")
 
 
 class Waiting(Exception):
@@ -40,15 +45,17 @@ class Estimate:
 
     Attributes:
         label: The object's plural name.
-        found: How many of the sample meet them.
-        sampled: How many there are in the sample.
+        found: How many of the sample meet them; of all, where the vendor counted.
+        sampled: How many there are in the sample; 0 where the vendor counted.
         total: How many the vendor has; None where it does not say.
+        counted: The vendor counted those that meet them.
     """
 
     label: str
     found: int
-    sampled: int
-    total: int | None
+    sampled: int = 0
+    total: int | None = None
+    counted: bool = False
 
     @property
     def is_exact(self) -> bool:
@@ -89,55 +96,96 @@ def estimate(
         Waiting: The vendor has not answered yet.
         core.contract.errors.SourceError: It cannot answer.
     """
-    manifest = mainstem.host.manifest(account.plugin)
-    found = _sample_of(mainstem, account)
-    wanted = wanted_by({kind: filter}, manifest, schema, now_utc(), zone_of(account.settings))
+    manifest, zone, now = mainstem.host.manifest(account.plugin), zone_of(account.settings), now_utc()
+    specs = [spec for spec in manifest.objects if spec.kind == kind and spec.key in account.objects]
+    conditions = selection_of({kind: filter}, manifest, schema, now, zone)
+    asked = {spec.key: conditions[spec.key] for spec in specs}
+    deadline = time.monotonic() + PATIENCE
+    counted = _counted(mainstem, account, asked, deadline)
+    if counted.keys() >= asked.keys():
+        return [Estimate(spec.label, counted[spec.key], counted=True) for spec in specs]
+    found = _sample_of(mainstem, account, deadline)
+    wanted = wanted_by({kind: filter}, manifest, schema, now, zone)
     return [
-        Estimate(spec.label, sum(map(wanted[spec.key], records)), len(records), found.totals.get(spec.key))
-        for spec in manifest.objects
-        if spec.kind == kind and (records := found.records.get(spec.key)) is not None
+        Estimate(spec.label, counted[spec.key], counted=True)
+        if spec.key in counted
+        else Estimate(spec.label, sum(map(wanted[spec.key], records)), len(records), found.totals.get(spec.key))
+        for spec in specs
+        if (records := found.records.get(spec.key)) is not None
     ]
 
 
-_Key = tuple[str, str, tuple[str, ...]]
-_samples: WeakKeyDictionary[Engine, dict[_Key, tuple[float, Future[_Sample]]]] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a vendor was asked, since when, and for how long it holds."""
+
+    since: float
+    seconds: float
+    future: Future[Any]
+
+    @property
+    def is_stale(self) -> bool:
+        if not self.future.done():
+            return False
+        return time.monotonic() - self.since > (KEEP_ERROR if self.future.exception() else self.seconds)
+
+
+_answers: WeakKeyDictionary[Engine, dict[Hashable, _Answer]] = WeakKeyDictionary()
 _lock = Lock()
 
 
-def _sample_of(mainstem: Mainstem, account: Account) -> _Sample:
-    """Return the sample that is kept in this process, or read one."""
+def _counted(
+    mainstem: Mainstem, account: Account, asked: Mapping[str, Conditions], deadline: float
+) -> Mapping[str, int]:
+    if not asked or not mainstem.host.implements(account.plugin, "count_selected"):
+        return {}
+    key = (account.plugin, account.remote_id, tuple(asked.items()))
+
+    def count() -> Mapping[str, int]:
+        try:
+            return count_selected(mainstem, account, asked)
+        except Retry as error:
+            account.log.info("the vendor does not count now: %s", error)
+            return {}
+
+    return _answer(mainstem, key, KEEP_COUNT, count, deadline)
+
+
+def _sample_of(mainstem: Mainstem, account: Account, deadline: float) -> _Sample:
     key = (account.plugin, account.remote_id, tuple(sorted(account.objects)))
-    now = time.monotonic()
+    return _answer(mainstem, key, KEEP_SAMPLE, lambda: _read(mainstem, account), deadline)
+
+
+def _answer(mainstem: Mainstem, key: Hashable, seconds: float, ask: Callable[[], T], deadline: float) -> T:
+    """Return the answer that is kept in this process, or ask for one: once for all who wait for it.
+
+    Raises:
+        Waiting: There is none by ``deadline``.
+    """
     with _lock:
-        kept = _samples.setdefault(mainstem.engine, {})
-        for old in [each for each, (since, future) in kept.items() if _is_stale(now - since, future)]:
+        kept = _answers.setdefault(mainstem.engine, {})
+        for old in [each for each, answer in kept.items() if answer.is_stale]:
             del kept[old]
         if key not in kept:
-            kept[key] = (now, _in_background(mainstem, account))
-        future = kept[key][1]
+            kept[key] = _Answer(time.monotonic(), seconds, _in_background(ask))
+        future: Future[T] = kept[key].future
     try:
-        return future.result(PATIENCE)
+        return future.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:
         raise Waiting from None
 
 
-def _is_stale(age: float, future: Future[_Sample]) -> bool:
-    if not future.done():
-        return False
-    return age > (KEEP_ERROR_SECONDS if future.exception() else KEEP_SECONDS)
+def _in_background(ask: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
 
-
-def _in_background(mainstem: Mainstem, account: Account) -> Future[_Sample]:
-    future: Future[_Sample] = Future()
-
-    def read() -> None:
+    def run() -> None:
         try:
-            future.set_result(_read(mainstem, account))
+            future.set_result(ask())
         except BaseException as error:  # noqa: BLE001 (whoever waits is told)
             future.set_exception(error)
 
     # Whoever stops the server does not wait for a vendor.
-    Thread(target=read, name="sample", daemon=True).start()
+    Thread(target=run, name="estimate", daemon=True).start()
     return future
 
 

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from core.app import create_app
 from core.contract.errors import Retry
 from core.contract.hookspecs import hookimpl
-from core.contract.types import Account, Cursor, Page, Partition, Record, Scope
+from core.contract.types import Account, Condition, Conditions, Cursor, Page, Partition, Record, Scope
 from core.host import Host
 from core.services import estimating
 from core.services.mainstem import Mainstem
@@ -28,6 +28,8 @@ class CountingDesk(Desk):
 
     def __init__(self) -> None:
         self.counts: Mapping[str, int] = {}
+        self.told: list[Mapping[str, int] | Exception] = []
+        self.asked: list[Conditions] = []
         self.problem = False
         self.pages_read = 0
         self.open = threading.Event()
@@ -50,6 +52,14 @@ class CountingDesk(Desk):
     @hookimpl
     def count(self, account: Account) -> Mapping[str, int]:
         return self.counts
+
+    @hookimpl
+    def count_selected(self, account: Account, selection: Mapping[str, Conditions]) -> Mapping[str, int]:
+        self.asked.append(selection["contact"])
+        told = self.told.pop(0) if self.told else {}
+        if isinstance(told, Exception):
+            raise told
+        return told
 
 
 @pytest.fixture
@@ -107,6 +117,16 @@ def test_a_sample_that_is_all_is_exact_and_one_of_an_unknown_number_says_so(
     assert words in step.count()
 
 
+def test_a_vendor_that_can_tell_counts_what_meets_conditions_and_is_asked_once(step: Step, desk: CountingDesk):
+    desk.told = [{"contact": 1234}, Retry("Front Desk is busy"), {}]
+    for _ in range(2):
+        assert "Front Desk counts 1,234 contacts" in step.count()
+    assert desk.pages_read == 0
+    assert "1 of the 4 contacts that were looked at" in step.count("A")
+    assert "0 of the 4 contacts that were looked at" in step.count("C")
+    assert desk.asked == [Condition("plan", "text", "is", plan) for plan in ("b", "A", "C")]
+
+
 def test_an_incomplete_condition_asks_nobody(step: Step, desk: CountingDesk):
     assert "once the conditions are complete" in step.count("")
     assert desk.pages_read == 0
@@ -130,7 +150,7 @@ def test_what_the_vendor_refuses_is_told_and_asked_again_only_after_a_while(
     assert "Not counted: Front Desk is closed for repairs. You can go on" in step.count()
     desk.problem = False
     assert "Not counted" in step.count()
-    monkeypatch.setattr(estimating, "KEEP_ERROR_SECONDS", 0)
+    monkeypatch.setattr(estimating, "KEEP_ERROR", 0)
     assert "3 of the 4" in step.count()
 
 

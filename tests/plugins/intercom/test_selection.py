@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from core.contract.types import AllOf, AnyOf, Condition, Conditions, FieldSpec, 
 from core.filters import OPERATORS, parse
 from core.services.selecting import catalogue_of, selection_of, wanted_by
 from plugins.intercom import contact_stream, lookups, plugin
+from plugins.intercom.client import IntercomClient
 from plugins.intercom.contact_stream import created_in
 from plugins.intercom.sandbox import fields, search
 from plugins.intercom.selection import where as sent
@@ -62,8 +63,7 @@ def value_of(operand: str, key: str) -> st.SearchStrategy[Any]:
         st.sampled_from([None, 3, 5]),
     ).filter(lambda text: text.strip() == text)
     numbers = known.map(int) | st.integers(0, 50)
-    days = st.integers(1, 1_200).map(lambda days: datetime.fromtimestamp(NOW.timestamp() - days * 86_400, UTC))
-    days = days.map(lambda moment: moment.date().isoformat())
+    days = st.integers(1, 1_200).map(lambda days: (NOW - timedelta(days)).date().isoformat())
     return {
         "none": st.none(),
         "text": known.map(str) | texts if key != "tags" else known.map(str),
@@ -184,7 +184,7 @@ def test_where_intercom_takes_no_such_conditions_everything_is_read(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, when: str
 ):
     workspace = Workspace(people=300, conversations=0)
-    ask = contact_stream.IntercomClient.search
+    ask = IntercomClient.search
 
     def refuses(self: Any, path: str, body: Any = None, params: Any = None) -> Any:
         if "custom_attributes.plan" in str(body):
@@ -192,10 +192,10 @@ def test_where_intercom_takes_no_such_conditions_everything_is_read(
         return ask(self, path, body, params)
 
     if when == "planning":
-        monkeypatch.setattr(contact_stream.IntercomClient, "search", refuses)
+        monkeypatch.setattr(IntercomClient, "search", refuses)
     with caplog.at_level(logging.WARNING):
         partitions = planned(workspace, custom("plan", "is", "starter"))
-        monkeypatch.setattr(contact_stream.IntercomClient, "search", refuses)
+        monkeypatch.setattr(IntercomClient, "search", refuses)
         done = read(workspace, partitions)
     assert set(done.ids("contact")) == workspace.everyone().keys()
     assert "without conditions" in caplog.text
