@@ -11,7 +11,8 @@ from werkzeug.datastructures import MultiDict
 from core.services.configuration import SECTIONS, read_config
 from core.services.errors import Invalid
 from core.services.selecting import catalogue_of
-from core.web import builder
+from core.web.builder.form import state
+from core.web.builder.shown import Builder, told
 from core.web.steps.fields import ticked_all
 from core.web.steps.question import Setup, Step
 from core.web.steps.records import count_records
@@ -60,9 +61,9 @@ def shown(
     if step.key == "records" and form is not None:
         for kind, each in zip([kind for kind in SECTIONS if setup.has(kind)], values["kinds"], strict=True):
             key = each["key"]
-            catalogue, root = catalogue_of(setup.manifest, setup.schema, kind), builder.state(form, key)
-            here = builder.told(key, root, catalogue, errors, f"selection.{key}")
-            asked = builder.Builder(key, catalogue, root, here)
+            catalogue, root = catalogue_of(setup.manifest, setup.schema, kind), state(form, key)
+            here = told(key, root, catalogue, errors, f"selection.{key}")
+            asked = Builder(key, catalogue, root, here)
             each |= {"some": form.get(f"{key}.mode") == "some", "builder": asked}
             if form.get("do") == f"count:{key}":
                 each |= {"asked": True, "count": count_records(setup, kind, asked)}

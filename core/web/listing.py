@@ -22,8 +22,12 @@ from core.services import entities, paging, tables
 from core.services.columns import Column, Columns
 from core.services.sources import audit
 from core.services.users import set_columns
-from core.web import builder, params
+from core.web import params
 from core.web.access import actor, mainstem, safe_next
+from core.web.builder import trees
+from core.web.builder.form import state
+from core.web.builder.parts import Group
+from core.web.builder.shown import Builder, told
 from core.web.csv import BOM, csv_lines
 from core.web.database import session
 from core.web.formats import here
@@ -61,14 +65,14 @@ class Listing:
     unsorted: Column | None
     found: tables.Found
     catalogue: Catalogue
-    root: builder.Group
+    root: Group
     errors: dict[str, str]
     told: str
 
     @property
-    def builder(self) -> builder.Builder:
+    def builder(self) -> Builder:
         """The builder of its filter."""
-        return builder.Builder("filter", self.catalogue, self.root, self.errors)
+        return Builder("filter", self.catalogue, self.root, self.errors)
 
     @property
     def is_narrowed(self) -> bool:
@@ -163,8 +167,8 @@ def read(
 
 def refined(listing: Listing) -> Listing | str:
     """Return what the form of the filter leads to: the list with the builder as it is now, or another address."""
-    root = builder.state(request.form, "filter")
-    tree = builder.tree(root, listing.catalogue)
+    root = state(request.form, "filter")
+    tree = trees.tree(root, listing.catalogue)
     errors: dict[str, str] = {}
     if "do" not in request.form:
         _, _, errors = _checked(tree, root, listing.catalogue)
@@ -215,26 +219,24 @@ def _sort(columns: Columns, text: str) -> tables.Sort:
     return tables.Sort(column, text.startswith("-")) if column else tables.Sort(columns["created_at"], True)
 
 
-def _filter(text: str | None, catalogue: Catalogue) -> tuple[Filter | None, builder.Group, dict[str, str]]:
+def _filter(text: str | None, catalogue: Catalogue) -> tuple[Filter | None, Group, dict[str, str]]:
     """Return the filter of an address, its rows in the builder, and what is wrong with it."""
     if not text:
-        return None, builder.Group(), {}
+        return None, Group(), {}
     try:
         tree = json.loads(text)
-        root = builder.from_tree(tree)
+        root = trees.from_tree(tree)
         return _checked(tree, root, catalogue)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None, builder.Group(), {"filter": "The address holds no filter that can be read"}
+        return None, Group(), {"filter": "The address holds no filter that can be read"}
 
 
-def _checked(
-    tree: JSON, root: builder.Group, catalogue: Catalogue
-) -> tuple[Filter | None, builder.Group, dict[str, str]]:
+def _checked(tree: JSON, root: Group, catalogue: Catalogue) -> tuple[Filter | None, Group, dict[str, str]]:
     try:
         return parse(tree, catalogue), root, {}
     except FilterError as error:
         errors = {f"filter.{where}" if where else "filter": text for where, text in error.errors.items()}
-        return None, root, builder.told("filter", root, catalogue, errors, "filter")
+        return None, root, told("filter", root, catalogue, errors, "filter")
 
 
 _as_text = partial(json.dumps, separators=(",", ":"), ensure_ascii=False)

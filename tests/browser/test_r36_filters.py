@@ -14,7 +14,9 @@ from core.db.models import Person
 from core.filters import Catalogue, FilterActivity, FilterError, FilterField, parse, where
 from core.services.mainstem import Mainstem
 from core.services.sources import now_utc
-from core.web import builder
+from core.web.builder import shown, trees
+from core.web.builder.form import state
+from core.web.builder.parts import Group
 from core.web.database import session
 from tests.browser.pages import NARROW, faults
 from tests.support.serving import served
@@ -39,17 +41,17 @@ PAGE = """{% extends "layout.html" %}
 
 def with_a_builder(app: Flask) -> Flask:
     def page() -> str:
-        root = builder.state(request.form, "people") if request.form else builder.Group()
+        root = state(request.form, "people") if request.form else Group()
         found, errors = [], {}
         try:
-            asked = parse(builder.tree(root, CATALOGUE), CATALOGUE)
+            asked = parse(trees.tree(root, CATALOGUE), CATALOGUE)
             met = where(asked, "person", now_utc(), now_utc().tzinfo)  # type: ignore[arg-type]
             found = list(session().scalars(select(Person.first_name).where(met).order_by(Person.first_name)))
         except FilterError as error:
             told = {f"people.{at}": text for at, text in error.errors.items()}
-            errors = builder.told("people", root, CATALOGUE, told, "people") if "do" not in request.form else {}
+            errors = shown.told("people", root, CATALOGUE, told, "people") if "do" not in request.form else {}
         return render_template_string(
-            PAGE, shown=builder.Builder("people", CATALOGUE, root, errors), found=found, section="people"
+            PAGE, shown=shown.Builder("people", CATALOGUE, root, errors), found=found, section="people"
         )
 
     app.add_url_rule("/filtered", "filtered", page, methods=["GET", "POST"])

@@ -11,7 +11,10 @@ from flask import Flask, render_template_string
 from werkzeug.datastructures import MultiDict
 
 from core.filters import Catalogue, FilterActivity, FilterError, FilterField, parse, sentence
-from core.web.builder import Activity, Builder, Condition, Group, from_tree, state, told, tree
+from core.web.builder.form import state
+from core.web.builder.parts import Activity, Condition, Group
+from core.web.builder.shown import Builder, told
+from core.web.builder.trees import from_tree, tree
 
 CLOSED = FilterActivity(
     "Closed", "closed", None, {"team": FilterField("Team"), "rating": FilterField("Rating", "integer")}

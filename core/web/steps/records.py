@@ -13,7 +13,9 @@ from core.host import PluginError
 from core.services.configuration import SECTIONS
 from core.services.estimating import Estimate, Waiting
 from core.services.selecting import catalogue_of
-from core.web import builder
+from core.web.builder import trees
+from core.web.builder.form import state
+from core.web.builder.shown import Builder
 from core.web.steps.question import Form, Sections, Setup
 
 
@@ -21,7 +23,7 @@ def read_records(setup: Setup, form: Form) -> Sections:
     """Read the conditions on people and organizations."""
     return {
         "selection": {
-            key: builder.tree(builder.state(form, key), catalogue_of(setup.manifest, setup.schema, kind))
+            key: trees.tree(state(form, key), catalogue_of(setup.manifest, setup.schema, kind))
             if form.get(f"{key}.mode") == "some"
             else None
             for kind, key in SECTIONS.items()
@@ -45,12 +47,12 @@ class Count:
     waits: bool = False
 
 
-def count_records(setup: Setup, kind: Entity, shown: builder.Builder) -> Count | None:
+def count_records(setup: Setup, kind: Entity, shown: Builder) -> Count | None:
     """Return how many of the account's records meet what is in a builder; None while that is not complete."""
     if setup.estimate is None:
         return None
     try:
-        asked = parse(builder.tree(shown.root, shown.catalogue), shown.catalogue)
+        asked = parse(trees.tree(shown.root, shown.catalogue), shown.catalogue)
         return Count(setup.estimate(kind, asked))
     except FilterError:
         return None
@@ -69,10 +71,10 @@ def view_records(setup: Setup) -> Mapping[str, Any]:
                 "key": key,
                 "label": " and ".join(labels[kind]),
                 "some": setup.choices.selection.get(kind) is not None,
-                "builder": builder.Builder(
+                "builder": Builder(
                     key,
                     catalogue_of(setup.manifest, setup.schema, kind),
-                    builder.from_tree(setup.choices.selection.get(kind)),
+                    trees.from_tree(setup.choices.selection.get(kind)),
                 ),
             }
             for kind, key in SECTIONS.items()

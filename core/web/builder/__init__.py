@@ -1,0 +1,1 @@
+"""The builder of filters, in a form."""
