@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,16 +14,17 @@ from core.app import create_app
 from core.contract.errors import Forged
 from core.contract.hookspecs import hookimpl
 from core.contract.types import Account, Delivery, Manifest, Page, Roster, WebhookRequest
-from core.db.models import Draft
+from core.db.models import Draft, WebhookDelivery
 from core.host import Host
 from core.services.configuration import read_config
 from core.services.errors import Invalid
 from core.services.mainstem import Mainstem
 from tests.services.conftest import rows
-from tests.web.factories import Desk, Factory
+from tests.web.factories import NOW, Desk, Factory
 from tests.web.helpers import log_in, send, text
 
 Open = Callable[..., FlaskClient]
+LATER = timedelta(seconds=5)
 
 
 class TellingDesk(Desk):
@@ -136,3 +138,28 @@ def test_a_configuration_that_asks_for_more_is_refused(capability: str, config: 
     assert list(refused.value.errors) == [key]
     assert "Front Desk" in refused.value.errors[key]
     read_config(config, declaring(True))
+
+
+def test_webhooks_that_came_in_are_told_with_how_long_they_took(mainstem: Mainstem, factory: Factory, opened: Open):
+    client = opened(webhooks=True)
+    source, other = factory.source(), factory.source()
+    shown: dict[str, Any] = {"topic": "contact", "body": {}, "received_at": NOW}
+    factory.add_all(
+        [
+            WebhookDelivery(source_id=source.id, dedupe_key="1", state="done", processed_at=NOW + LATER, **shown),
+            WebhookDelivery(source_id=source.id, dedupe_key="2", state="pending", **shown),
+            WebhookDelivery(source_id=other.id, dedupe_key="3", state="pending", **shown),
+        ]
+    )
+    page = text(client.get(f"/sources/{source.id}/health"))
+    assert "In the last days 2 The last 3 Nov 2026, 10:00 Longest until worked off 5 s" in page
+    assert "Waiting 1 since 3 Nov 2026, 10:00" in page
+
+
+def test_where_the_vendor_does_not_count_nothing_is_said_to_be_complete(factory: Factory, owner: FlaskClient):
+    source = factory.source()
+    numbers = dict.fromkeys(("imported", "merged", "skipped", "refused", "outside"), 0)
+    factory.run(source, report={"objects": {"contact": {"expected": None, **numbers}}}, finished_at=NOW)
+    page = text(owner.get(f"/sources/{source.id}/health"))
+    assert "Front Desk does not say how many there are" in page
+    assert "Contacts not told" in page
