@@ -106,6 +106,10 @@ class Trial:
         """A fresh caller of the plugin's hooks."""
         return Host([self.plugin]).source(self.manifest.name)
 
+    def implements(self, hook: str) -> bool:
+        """Tell whether the plugin has a hook."""
+        return Host([self.plugin]).implements(self.manifest.name, hook)
+
     def world(self, people: int | None = None, **options: Any) -> World:
         """Return a fresh sandbox with a plugin that has seen nothing."""
         chosen = SandboxOptions(people=self.people if people is None else people, rpm=RPM, **options)

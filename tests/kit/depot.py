@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import operator
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from core.contract.types import (
     Account,
     Activity,
     ActivitySpec,
+    Condition,
+    Conditions,
     Connected,
     Cursor,
     Delivery,
@@ -44,6 +47,7 @@ from plugins.base.mapping import map_each, moment
 from plugins.base.oauth import OAuth2, tokens
 from plugins.base.pages import next_cursor, next_page
 from plugins.base.sandbox import TokenOffice
+from plugins.base.selecting import Narrowed, Words, narrowed
 from plugins.base.source import DataSource, Stream
 from plugins.base.webhooks import check_signature
 
@@ -53,6 +57,12 @@ SECRET = "depot-signing-secret"
 BORN, DAY = 1_700_000_000, 86_400
 
 
+SEARCH: Mapping[str, Callable[[Any, Any], bool]] = {
+    "is": lambda one, other: str(one).lower() == str(other).lower(),
+    "starts_with": lambda one, other: str(one).lower().startswith(str(other).lower()),
+    "at_least": operator.ge,
+    "below": operator.lt,
+}
 PATHS = {"person": "people", "firm": "firms", "visit": "visits"}
 
 
@@ -141,10 +151,12 @@ class Sandbox:
             asked = request.args
             since, changed = int(asked.get("since", 0)), int(asked.get("changed_after", 0))
             created = int(asked.get("created_since", 0))
+            where = json.loads(asked.get("where", "[]"))
             rows = [
                 row
                 for row in self.people.values()
                 if row["changed_at"] >= since and row["changed_at"] > changed and row["created_at"] >= created
+                if all(SEARCH[op](row[key], value) for key, op, value in where)
             ]
             rows.sort(key=lambda row: (row["changed_at"], int(row["id"][1:])))
             start = int(request.args.get("offset", 0))
@@ -203,6 +215,25 @@ class People(Stream):
 
     def plan(self, account: Account, since: datetime | None, horizon: datetime | None) -> Sequence[Partition]:
         return [Partition("person", start={"since": int(since.timestamp()) if since else 0})]
+
+    def plan_selected(self, account: Account, horizon: datetime | None, conditions: Conditions) -> Sequence[Partition]:
+        where = self.where(conditions)
+        start = {"since": 0, "where": json.dumps([parts[0] for parts in where.clauses])}
+        return (
+            [Partition("person", "some", start, narrowed=True)] if where.clauses else self.plan(account, None, horizon)
+        )
+
+    def count_selected(self, account: Account, conditions: Conditions) -> int | None:
+        where = self.where(conditions)
+        asked = {"where": json.dumps([parts[0] for parts in where.clauses])}
+        return int(Client(account).get("/people", asked)["total"]) if where.exact else None
+
+    def where(self, conditions: Conditions) -> Narrowed[Any]:
+        return narrowed(conditions, self.words).within(5, 1)
+
+    def words(self, condition: Condition) -> Words[Any] | None:
+        known = condition.op in SEARCH and condition.key in ("email", "seats") and not condition.negated
+        return Words(((condition.key, condition.op, condition.value),)) if known else None
 
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         try:
@@ -307,6 +338,7 @@ class Depot(DataSource):
         teams=True,
         deletes=True,
         past=True,
+        selective=True,
     )
     streams = (People(), Firms(), Visits())
 

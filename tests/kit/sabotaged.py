@@ -17,6 +17,8 @@ from core.contract.example import Held
 from core.contract.types import (
     Account,
     ActivitySpec,
+    Condition,
+    Conditions,
     Connected,
     Cursor,
     Delivery,
@@ -36,6 +38,7 @@ from core.contract.types import (
     WebhookRequest,
 )
 from plugins.base.client import Unavailable
+from plugins.base.selecting import Words
 from tests.kit.depot import NOW, SIZE, Client, Depot, Firms, People, Visits
 
 SABOTAGED: dict[str, Callable[[], object]] = {}
@@ -391,6 +394,20 @@ class Open:
 
     def observe(self, *rate: object) -> None:
         pass
+
+
+@people("selected")
+class Pedantic(People):
+    def words(self, condition: Condition) -> Words[Any] | None:
+        words = super().words(condition)
+        capitals = isinstance(condition.value, str) and condition.value.upper() == condition.value
+        return Words((("seats", "below", 0),)) if words and capitals else words
+
+
+@people("selected_counted")
+class Generous(People):
+    def count_selected(self, account: Account, conditions: Conditions) -> int | None:
+        return self.count(account)
 
 
 @people("paced")

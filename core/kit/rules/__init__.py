@@ -10,6 +10,7 @@ for _topic in (
     "reading",
     "storing",
     "asking",
+    "choosing",
     "failing",
     "keeping",
     "calling",
