@@ -1,4 +1,4 @@
-"""How long filters take on PostgreSQL: the first page of a table, and the count beside it."""
+"""How long filters take on PostgreSQL: what a table does to find rows, and to read the first page of them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, Select, func, select, text
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from benchmarks.support import databases, figure
+from core.contract.fields import Entity
 from core.db.engine import make_engine, writing
-from core.db.models import Person
-from core.filters import Catalogue, FilterActivity, FilterField, parse, sentence, where
+from core.filters import Catalogue, FilterActivity, FilterField, parse, sentence
+from core.services import tables
+from core.services.columns import Column
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 ZONE = ZoneInfo("Europe/Berlin")
-PAGE, COUNT_LIMIT = 50, 10_000
 _JSON_FIELDS = {
     "country": FilterField("Country"),
     "shop.plan": FilterField("Plan"),
@@ -29,18 +31,20 @@ _JSON_FIELDS = {
     "tags": FilterField("Tags", "tags"),
     "created_at": FilterField("Created", "datetime", column="created_at"),
 }
+_ACTIVITIES = {
+    "closed": FilterActivity("Closed", "type_1", (1,), {"team": FilterField("Team")}),
+    "rare": FilterActivity("Rare", "rare", (1,), {}),
+}
 CATALOGUE = Catalogue(
     {
         "email": FilterField("Email", column="email", lowercase=True),
         "first_name": FilterField("First name", column="first_name"),
         **_JSON_FIELDS,
     },
-    {
-        "closed": FilterActivity("Closed", "type_1", (1,), {"team": FilterField("Team")}),
-        "rare": FilterActivity("Rare", "rare", (1,), {}),
-    },
-    Catalogue({"name": FilterField("Name", column="name"), **_JSON_FIELDS}),
+    _ACTIVITIES,
+    Catalogue({"name": FilterField("Name", column="name"), **_JSON_FIELDS}, _ACTIVITIES),
 )
+_CATALOGUES: dict[Entity, Catalogue] = {"person": CATALOGUE, "organization": CATALOGUE.organization or CATALOGUE}
 
 
 def _field(key: str, op: str, value: Any = None) -> dict[str, Any]:
@@ -88,18 +92,63 @@ FILTERS: tuple[dict[str, Any], ...] = (
         ]
     },
     {"any": [_activity("rare", "has_occurred"), _field("tags", "has", "rare")]},
+    # As an admin asks: of several kinds, with none, few and many results.
+    {"all": [_field("email", "contains", "777@"), _field("tags", "has", "vip")]},
+    {"all": [_field("country", "is", "country 1"), _field("tags", "has_none", ["vip"])]},
+    {"all": [_field("shop.seats", "greater_than", 500), _field("shop.plan", "is", "plan 3")]},
+    {"all": [_field("tags", "has", "vip"), _activity("closed", "has_not_occurred", when=LAST_MONTH)]},
+    {"all": [_activity("closed", "has_occurred", when=LAST_MONTH), _field("shop.seats", "at_least", 990)]},
+    {"all": [_activity("closed", "has_occurred"), _field("shop.seats", "at_least", 990)]},
+    {"all": [_activity("closed", "has_occurred", where=_field("team", "is", "team 3")), _field("tags", "has", "rare")]},
+    {
+        "all": [
+            {"organization": _field("name", "starts_with", "organization 77")},
+            _activity("closed", "has_occurred", when=LAST_MONTH),
+            _field("tags", "has_none", ["vip"]),
+        ]
+    },
+    {
+        "any": [
+            {"all": [_field("shop.plan", "is", "rare"), _activity("closed", "has_occurred")]},
+            {"all": [_field("tags", "has", "rare"), _activity("closed", "has_not_occurred", when=LAST_MONTH)]},
+        ]
+    },
+    {
+        "all": [
+            {"any": [_activity("rare", "has_occurred"), _activity("closed", "has_occurred", when=LAST_MONTH)]},
+            _field("created_at", "in_the_last", 90),
+        ]
+    },
+    {"all": [_field("country", "is", "nowhere"), _activity("closed", "has_occurred")]},
+    {"all": [_field("created_at", "in_the_last", 7), _activity("rare", "has_not_occurred")]},
+)
+SEARCHED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("name", _activity("closed", "has_occurred", when=LAST_MONTH)),
+    ("77", {"all": [_field("tags", "has", "vip"), _activity("closed", "has_occurred")]}),
+    ("person777", _activity("rare", "has_not_occurred")),
+)
+"""A search word, and a filter beside it."""
+
+OF_ORGANIZATIONS: tuple[dict[str, Any], ...] = (
+    _field("shop.seats", "greater_than", 500),
+    _activity("closed", "has_occurred"),
+    _activity("closed", "has_occurred", when=LAST_MONTH),
+    _activity("closed", "has_not_occurred", when=LAST_MONTH),
+    _activity("closed", "has_occurred", times={"exactly": 3}),
+    _activity("rare", "has_occurred"),
+    {"all": [_activity("closed", "has_occurred", when=LAST_MONTH), _field("shop.plan", "is", "plan 3")]},
 )
 # An id that looks random, as real ones do; the same number gives the same id.
 _ID = "md5({0} || ' ' || {1})::uuid"
-_DOCUMENT = """jsonb_build_object(
+_DOCUMENT = f"""jsonb_build_object(
     'country', 'country ' || (hashint8(i) & 127), 'city', 'city ' || (hashint8(i + 1) & 1023), 'language', 'en',
     'shop.plan', CASE WHEN i % 10007 = 7 THEN 'rare' ELSE 'plan ' || (i % 5) END, 'shop.seats', i % 1000,
     'shop.spent', (i % 7919) / 10.0, 'shop.active', i % 2 = 0,
     'shop.renewal', to_char(date '2026-01-01' + (i % 365)::int, 'YYYY-MM-DD'),
-    'shop.seen_at', to_char(timestamp '2026-11-24 12:00' - make_interval(mins => (i % 500000)::int),
+    'shop.seen_at', to_char(timestamp '{NOW:%Y-%m-%d %H:%M}' - make_interval(mins => (i % 500000)::int),
                             'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     'shop.labels', jsonb_build_array('label ' || i % 9, CASE WHEN i % 10007 = 7 THEN 'rare' ELSE 'common' END))"""
-_CREATED = "timestamptz '2026-11-24 12:00Z' - make_interval(mins => (hashint8(i) & 1048575))"
+_CREATED = f"timestamptz '{NOW:%Y-%m-%d %H:%M}Z' - make_interval(mins => (hashint8(i) & 1048575))"
 _STATEMENTS = (
     f"""INSERT INTO person SELECT {_ID.format("'p'", "i")}, 'person' || i || '@example.org', NULL, 'ext' || i,
         'Name ' || i % 1000, 'Last ' || i % 5000, true, false, {_DOCUMENT}, '{{"*": [1, "2026-11-03T10:00:00Z"]}}',
@@ -115,14 +164,21 @@ _STATEMENTS = (
     f"""INSERT INTO activity SELECT {_ID.format("'a'", "i")}, 1, CASE WHEN i % 20011 = 0 THEN 'rare'
         ELSE 'type_' || (hashint8(i) & 7) END, 'part:' || i, {_ID.format("'c'", "i / 5")},
         {_ID.format("'p'", "1 + (hashint8(i + 5) & 2147483647) % :people")},
-        NULL, NULL, NULL, timestamptz '2026-11-24 12:00Z' - make_interval(mins => hashint8(i + 9) & 1048575), false,
+        NULL, CASE WHEN i % 4 = 0 THEN {_ID.format("'o'", "1 + i % (:people / 10)")} END, NULL,
+        timestamptz '{NOW:%Y-%m-%d %H:%M}Z' - make_interval(mins => hashint8(i + 9) & 1048575), false,
         jsonb_build_object('team', 'team ' || i % 20, 'rating', i % 5, 'subject', 'About ' || i), '\\x00'
         FROM generate_series(1, :people * 5) i""",
+    f"""INSERT INTO participant SELECT {_ID.format("'a'", "i")}, {_ID.format("'l'", "i")},
+        {_ID.format("'p'", "1 + (hashint8(i + 7) & 2147483647) % :people")}
+        FROM generate_series(1, :people * 5, 100) i""",
 )
 
 
 def fill(engine: Engine, people: int) -> None:
-    """Fill an empty database: ``people``, a tenth as many organizations, five times as many activities."""
+    """Fill an empty database: ``people``, a tenth as many organizations, five times as many activities.
+
+    Every fourth activity belongs to an organization too, and every hundredth has a further person.
+    """
     with writing(engine) as connection:
         for statement in _STATEMENTS:
             connection.execute(text(statement.replace(":people", str(people))))
@@ -130,49 +186,58 @@ def fill(engine: Engine, people: int) -> None:
         connection.execute(text("VACUUM ANALYZE"))
 
 
-def measure(engine: Engine, repeat: int) -> Iterator[tuple[str, int, float, float]]:
-    """Yield for each filter its sentence, how many people it finds (up to a limit), and milliseconds of page and count.
+_ADDED = Column("created_at", "Added", "datetime", stored=True)
+_COLUMNS: dict[Entity, tuple[Column, ...]] = {
+    "person": (
+        Column("name", "Name", "name"),
+        Column("organizations", "", "organizations"),
+        Column("tags", "", "tags"),
+    ),
+    "organization": (Column("name", "Name", "name"), Column("people", "", "people"), Column("tags", "", "tags")),
+}
 
-    Milliseconds are the median of ``repeat`` runs. A page is asked for as suits the count: where many match, by
-    walking from the newest person on; where few match, by finding them all and sorting them. Left to itself PostgreSQL
-    often takes few for many, and walks past a million people.
+
+def asked() -> Iterator[tuple[str, Entity, tables.Query]]:
+    """Yield what is asked of which table, in words and as the table takes it."""
+    every: list[tuple[Entity, str, dict[str, Any]]] = [
+        *(("person", "", tree) for tree in FILTERS),
+        *(("person", word, tree) for word, tree in SEARCHED),
+        *(("organization", "", tree) for tree in OF_ORGANIZATIONS),
+    ]
+    for kind, word, tree in every:
+        filter = parse(tree, _CATALOGUES[kind])
+        yield (
+            f"{word}: {sentence(filter)}" if word else sentence(filter),
+            kind,
+            tables.Query(text=word, filter=filter, zone=ZONE),
+        )
+
+
+def measure(engine: Engine, repeat: int) -> Iterator[tuple[str, Entity, int, float, float]]:
+    """Yield for each filter its words, of what, how many it finds (up to a limit), and ms to find and to read.
+
+    They are medians of ``repeat`` runs of what the page of a table does: :func:`core.services.tables.find`, and
+    :func:`core.services.tables.page` with the newest first.
     """
-    shown = (~Person.stub, Person.merged_into.is_(None), Person.archived_at.is_(None))
-    with engine.connect() as connection:
-        for tree in FILTERS:
-            filter = parse(tree, CATALOGUE)
-            rows: Any = select(Person.id, Person.created_at).where(*shown, where(filter, "person", NOW, ZONE))
-            count = select(func.count()).select_from(rows.limit(COUNT_LIMIT + 1).subquery())
-            found = connection.execute(count).scalar_one()
-            page = _newest(rows if found > COUNT_LIMIT else select(rows.offset(0).subquery()))
-            yield (
-                sentence(filter),
-                found,
-                _milliseconds(connection, page, repeat),
-                _milliseconds(connection, count, repeat),
-            )
-
-
-def _newest(rows: Select[Any]) -> Select[Any]:
-    columns = rows.selected_columns
-    return rows.order_by(columns.created_at.desc(), columns.id.desc()).limit(PAGE + 1)
-
-
-def _milliseconds(connection: Connection, statement: Select[Any], repeat: int) -> float:
-    taken = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        connection.execute(statement).all()
-        taken.append((time.perf_counter() - start) * 1000)
-    return median(taken)
+    for words, kind, query in asked():
+        taken: list[tuple[float, float]] = []
+        for _ in range(repeat):
+            with Session(engine) as session:
+                start = time.perf_counter()
+                found = tables.find(session, kind, query)
+                between = time.perf_counter()
+                tables.page(session, kind, query, _COLUMNS[kind], tables.Sort(_ADDED, descending=True), found)
+                taken.append((between - start, time.perf_counter() - between))
+        finding, reading = (median(each) * 1000 for each in zip(*taken, strict=True))
+        yield words, kind, found.count, finding, reading
 
 
 def run(people: int = 100_000, repeat: int = 5) -> None:
-    """Fill a PostgreSQL with so many people and print two figures for each filter."""
+    """Fill a PostgreSQL with so many people and print a figure for each filter."""
     with databases() as fresh:
         engine = make_engine(fresh.fresh("postgresql"))
         fill(engine, people)
-        for words, found, page, count in measure(engine, repeat):
-            figure("filtered page", page, "ms", filter=words, found=found, people=people)
-            figure("filtered count", count, "ms", filter=words, found=found, people=people)
+        for words, kind, found, finding, reading in measure(engine, repeat):
+            total = finding + reading
+            figure("filtered table", total, "ms", of=kind, filter=words, found=found, reading=reading, people=people)
         engine.dispose()
