@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Double, Exists, FromClause, and_, false, func, literal, or_, true
+from sqlalchemy import ColumnElement, Exists, FromClause, and_, false, func, literal, or_, true
 
 from core.db import texts
 from core.db.types import UtcDateTime
@@ -102,9 +102,7 @@ def _number(stored: ColumnElement[Any], of: FieldCondition) -> ColumnElement[boo
 
 
 def _compared(op: str, stored: ColumnElement[Any], value: int | float) -> ColumnElement[bool]:
-    bound = literal(value, BigInteger() if isinstance(value, int) else Double())
-    condition: ColumnElement[bool] = COMPARISONS[op](stored, bound)
-    return condition
+    return documents.compared(stored, COMPARISONS[op], value)
 
 
 def _date(stored: ColumnElement[Any], of: FieldCondition, today: date) -> ColumnElement[bool]:

@@ -7,10 +7,11 @@ and lists are NULL too where something else is stored, as it can be when a vendo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, and_, cast, func, literal, or_
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, Float, Integer, Text, and_, cast, func, literal, or_
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -95,6 +96,12 @@ class _HasItem(_Expression):
     postgresql = "(lower(({0})::text)::jsonb ?| ARRAY[{others}])"
 
 
+class _Raw(_Expression):
+    inherit_cache = True
+    type: TypeEngine[Any] = JSONB()
+    postgresql = "({0} -> {1})"
+
+
 class _Hint(_Expression):
     """A cheap condition, true at least wherever the one beside it is; only PostgreSQL is asked."""
 
@@ -129,12 +136,21 @@ def item_count(items: ColumnElement[Any]) -> ColumnElement[int]:
     return _ItemCount(items)
 
 
-def has_item(items: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[bool]:
+def has_item(items: Any, texts: Iterable[str]) -> ColumnElement[bool]:
     """Return whether a list of :func:`value_in` has one of ``texts`` as an item, in upper or lower case."""
     texts = list(texts)
     written = (json.dumps(text, ensure_ascii=False)[1:-1] for text in texts)
     # Most lists, as they are written, do not hold what an item is written as.
-    may = or_(
-        *(func.strpos(func.lower(cast(items, Text())), func.lower(literal(each, Text()))) > 0 for each in written)
-    )
+    whole = func.lower(_AsText(*items.clauses))
+    may = or_(*(func.strpos(whole, func.lower(literal(each, Text()))) > 0 for each in written))
     return and_(_Hint(may), _HasItem(items, *(func.lower(literal(text, Text())) for text in texts)))
+
+
+def compared(number: Any, compare: Callable[[Any, Any], ColumnElement[bool]], bound: int | float) -> ColumnElement[bool]:
+    """Return how a number of :func:`value_in` compares with ``bound``, where JSON can be compared as it lies there."""
+    typed = literal(bound, BigInteger() if isinstance(bound, int) else Double())
+    if not isinstance(number, _AsNumber):
+        return compare(number, typed)
+    # Numbers stand between texts and booleans in the order of JSON: what compares otherwise need not be converted.
+    may = compare(_Raw(*number.clauses), cast(literal(json.dumps(bound), Text()), JSONB()))
+    return and_(_Hint(may), compare(number, typed))
