@@ -152,7 +152,7 @@ def test_webhooks_that_came_in_are_told_with_how_long_they_took(mainstem: Mainst
         ]
     )
     page = text(client.get(f"/sources/{source.id}/health"))
-    assert "In the last days 2 The last 3 Nov 2026, 10:00 Longest until worked off 5 s" in page
+    assert "In the last days 2 The last 3 Nov 2026, 10:00 UTC Longest until worked off 5 s" in page
     assert "Waiting 1 since 3 Nov 2026, 10:00" in page
 
 
