@@ -133,7 +133,8 @@ class _Rows:
             organization.c.archived_at.is_(None),
             inner.meet(node.of),
         )
-        return self._is_among([found], self.joining)
+        by_row = self.joining and (self.expected is None or self.expected(found) > FEW)
+        return self._is_among([found], by_row)
 
     def _activity(self, node: ActivityCondition) -> ColumnElement[bool]:
         when = self._when(node)
@@ -205,7 +206,7 @@ class _Rows:
         """
         activity = table_of(Activity).alias()
         owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
-        own = select(owner.label("entity_id")).where(*self._is(node, activity, when))
+        own = select(owner.label("entity_id")).where(owner.is_not(None), *self._is(node, activity, when))
         if self.kind == "organization":
             return [own]
         participant = table_of(Participant).alias()

@@ -146,7 +146,9 @@ def has_item(items: Any, texts: Iterable[str]) -> ColumnElement[bool]:
     return and_(_Hint(may), _HasItem(items, *(func.lower(literal(text, Text())) for text in texts)))
 
 
-def compared(number: Any, compare: Callable[[Any, Any], ColumnElement[bool]], bound: int | float) -> ColumnElement[bool]:
+def compared(
+    number: Any, compare: Callable[[Any, Any], ColumnElement[bool]], bound: int | float
+) -> ColumnElement[bool]:
     """Return how a number of :func:`value_in` compares with ``bound``, where JSON can be compared as it lies there."""
     typed = literal(bound, BigInteger() if isinstance(bound, int) else Double())
     if not isinstance(number, _AsNumber):

@@ -38,7 +38,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_activity")),
     )
     with op.batch_alter_table("activity", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_activity_organization_id"), ["organization_id"], unique=False)
+        batch_op.create_index(
+            "ix_activity_organization",
+            ["organization_id", "type", "occurred_at"],
+            unique=False,
+            postgresql_include=["source_id"],
+            postgresql_where=sa.text("organization_id IS NOT NULL"),
+            sqlite_where=sa.text("organization_id IS NOT NULL"),
+        )
         batch_op.create_index("ix_activity_person_id_occurred_at", ["person_id", "occurred_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_activity_record_link_id"), ["record_link_id"], unique=False)
         batch_op.create_index("ix_activity_source_id_occurred_at", ["source_id", "occurred_at"], unique=False)
@@ -693,7 +700,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_activity_source_id_occurred_at")
         batch_op.drop_index(batch_op.f("ix_activity_record_link_id"))
         batch_op.drop_index("ix_activity_person_id_occurred_at")
-        batch_op.drop_index(batch_op.f("ix_activity_organization_id"))
+        batch_op.drop_index("ix_activity_organization")
 
     op.drop_table("activity")
     # ### end Alembic commands ###

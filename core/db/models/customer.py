@@ -162,6 +162,16 @@ class Activity(Model):
     __table_args__ = (
         Index("ix_activity_person_id_occurred_at", "person_id", "occurred_at"),
         Index("ix_activity_source_id_occurred_at", "source_id", "occurred_at"),
+        # Most belong to no organization.
+        Index(
+            "ix_activity_organization",
+            "organization_id",
+            "type",
+            "occurred_at",
+            postgresql_include=["source_id"],
+            postgresql_where=text("organization_id IS NOT NULL"),
+            sqlite_where=text("organization_id IS NOT NULL"),
+        ),
         # Who did it, how often and when, is answered by the index alone.
         Index("ix_activity_type", "type", "person_id", "occurred_at", postgresql_include=["source_id", "id"]),
     )
@@ -173,7 +183,7 @@ class Activity(Model):
     record_link_id: Mapped[uuid.UUID] = mapped_column(index=True)
     person_id: Mapped[uuid.UUID | None]
     person_link_id: Mapped[uuid.UUID | None]
-    organization_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    organization_id: Mapped[uuid.UUID | None]
     organization_link_id: Mapped[uuid.UUID | None]
     occurred_at: Mapped[datetime]
     historical: Mapped[bool]
