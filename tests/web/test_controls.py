@@ -73,11 +73,11 @@ def test_what_is_here_is_compared_with_what_is_there(factory: Factory, owner: Fl
     }
     factory.run(source, "succeeded", kind="reconciliation", report=report)
     page = text(owner.get(f"/sources/{source.id}/health"))
-    assert "Missing Contact 1,200 1,190 3 0 4 1 0 5 Company not told" in page
+    assert "Missing Contacts 1,200 1,190 3 0 4 1 0 5 Companies not told" in page
     assert "no longer meet" not in page
     assert "Reconciliation #1" in page
-    assert "Repaired: Contact 2 created, 1 deleted" in page
+    assert "Repaired: Contacts 2 created, 1 deleted" in page
     # Since then one has left the selection.
     factory.link(source, uuid4(), "contact", "7", left_at=datetime.now(UTC))
     page = text(owner.get(f"/sources/{source.id}/health"))
-    assert "Contact: 1 came in before and no longer meet your conditions; they stay" in page
+    assert "Contacts: 1 came in before and no longer meet your conditions; they stay" in page
