@@ -206,9 +206,10 @@ class _Rows:
         """
         activity = table_of(Activity).alias()
         owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
-        own = select(owner.label("entity_id")).where(owner.is_not(None), *self._is(node, activity, when))
+        own = select(owner.label("entity_id")).where(*self._is(node, activity, when))
         if self.kind == "organization":
-            return [own]
+            # As the condition of the index says.
+            return [own.where(owner.is_not(None))]
         participant = table_of(Participant).alias()
         shared = select(participant.c.person_id.label("entity_id"))
         if at_once and node.where is not None:
