@@ -42,8 +42,17 @@ def connection(database_url: str) -> Iterator[Connection]:
     engine.dispose()
 
 
+OF_NOBODY = {"field": "due_at", "op": "after", "value": "1980-02-29"}
+
+
 @many
 @given(tree=trees(PEOPLE), now=moments, zone=zones, way=ways)
+@example(
+    tree={"activity": "any.closed", "op": "has_not_occurred", "where": OF_NOBODY},
+    now=NOWS[0],
+    zone=ZoneInfo("UTC"),
+    way="sets",
+)
 def test_people_found_in_a_database_are_those_that_match_in_memory(connection, tree, now, zone, way):
     filter = parse(tree, PEOPLE)
     found = connection.scalars(select(Person.id).where(where(filter, "person", now, zone, **WAYS[way]))).all()
