@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from core.app import create_app
 from core.contract.errors import Retry
 from core.contract.hookspecs import hookimpl
-from core.contract.types import Account, Condition, Conditions, Cursor, Page, Partition, Record, Scope
+from core.contract.types import Account, AllOf, Condition, Conditions, Cursor, Page, Partition, Record, Scope
 from core.host import Host
 from core.services import estimating
 from core.services.mainstem import Mainstem
@@ -124,7 +124,7 @@ def test_a_vendor_that_can_tell_counts_what_meets_conditions_and_is_asked_once(s
     assert desk.pages_read == 0
     assert "1 of the 4 contacts that were looked at" in step.count("A")
     assert "0 of the 4 contacts that were looked at" in step.count("C")
-    assert desk.asked == [Condition("plan", "text", "is", plan) for plan in ("b", "A", "C")]
+    assert desk.asked == [AllOf((Condition("plan", "text", "is", plan),)) for plan in ("b", "A", "C")]
 
 
 def test_an_incomplete_condition_asks_nobody(step: Step, desk: CountingDesk):

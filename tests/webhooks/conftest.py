@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
@@ -57,7 +57,7 @@ def install(sandbox: Sandbox, address: str, tmp_path: Path) -> Iterator[Install]
     """Make an installation on a database, connect the sandbox and sync it once."""
     with ExitStack() as stack:
 
-        def install(database_url: str, **variables: str) -> Mainstem:
+        def install(database_url: str, config: Mapping[str, Any] | None = None, **variables: str) -> Mainstem:
             name = f"instance-{len(list(tmp_path.iterdir()))}"
             environ = {
                 "DATABASE_URL": database_url,
@@ -67,7 +67,8 @@ def install(sandbox: Sandbox, address: str, tmp_path: Path) -> Iterator[Install]
             }
             mainstem = Mainstem.open(environ, Host([plugin]))
             stack.callback(mainstem.engine.dispose)
-            source = connect(mainstem, "intercom", {**CONFIG, "credentials": sandbox.credentials}, "test")
+            chosen = {**CONFIG, **(config or {}), "credentials": sandbox.credentials}
+            source = connect(mainstem, "intercom", chosen, "test")
             # A scroll cannot be closed: it must have died before there can be another one.
             sandbox.store.advance(61)
             run = syncing.start(mainstem, source)
