@@ -97,8 +97,9 @@ def recover(
     log.warning("%s", error, extra={"run": row["run_id"], "partition": partition_id})
     attempts, restarts = row["attempts"] + 1, row["restarts"] + 1
     if isinstance(error, Reauthorise):
-        release(mainstem, partition_id, token, error=str(error))
+        # In this order: once it is released, another thread would claim it and ask with the dead credentials again.
         pause(mainstem, source, row["run_id"], str(error))
+        release(mainstem, partition_id, token, error=str(error))
     elif isinstance(error, Retry) and attempts < ATTEMPTS:
         later = now_utc() + timedelta(seconds=wait_seconds(error, attempts))
         release(mainstem, partition_id, token, error=str(error), attempts=attempts, not_before=later)
