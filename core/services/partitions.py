@@ -41,8 +41,8 @@ from core.services.vanished import note_seen, refs_in
 PARTITION, RUN = table_of(PartitionRow), table_of(Run)
 _LOOK_SECONDS = 1.0
 _WRITERS = 3
-"""How many pages one process writes at a time. While one waits for the database, others use the processor; more than these
-only pass Python's one lock around, which took a fifth of the processor time, and hold transactions open meanwhile."""
+"""How many pages one process writes at a time. While one waits for the database, others use the processor; more than
+these only pass Python's one lock around, which took a fifth of the processor time, with transactions open meanwhile."""
 
 log = logging.getLogger("mainstem.sync")
 
