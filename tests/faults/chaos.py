@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
@@ -37,6 +38,7 @@ DECK = (
     + ["FLUSHALL"] * 2 + ["restart the database"] * 1 + ["crash the database"] * 2
 )  # fmt: skip
 MOST_CHANGES = 8
+SHORT = 60.0
 SHORT_PAUSE, LONGEST_PAUSE = 1.5, 8.0
 LAST_RUNS = 4
 LOG_END = 8_000
@@ -62,13 +64,15 @@ class Chaos:
         self._source = connect(self.mainstem, "intercom", {**CONFIG, "credentials": self.vendor.credentials}, "chaos")
         self.run_id = self._sync()
 
-    def rage(self, seconds: float = 0.0) -> None:
-        """Let every event of the deck happen, and again until ``seconds`` are over: those have longer pauses."""
-        longest = LONGEST_PAUSE if seconds else SHORT_PAUSE
+    def rage(self, seconds: float) -> None:
+        """Let every event of the deck happen, and more of them until ``seconds`` are over; a long storm has pauses."""
+        longest = LONGEST_PAUSE if seconds > SHORT else SHORT_PAUSE
         self.vendor.change("set_faults", spec=FAULTS)
         deadline = time.monotonic() + seconds
-        while True:
+        for turn in itertools.count():
             for event in self._dice.sample(DECK, len(DECK)):
+                if turn and time.monotonic() >= deadline:
+                    return
                 self.vendor.simulate(1 + self._dice.randrange(MOST_CHANGES))
                 self._say(event)
                 self._events()[event]()
@@ -78,8 +82,6 @@ class Chaos:
                 if self._progress().finished:
                     self._finish()
                     self.run_id = self._sync(full=True)
-            if time.monotonic() >= deadline:
-                return
 
     def calm(self) -> None:
         """End all faults but those of single records, and wait until Mainstem knows everything."""
@@ -170,7 +172,7 @@ def _taken(delivery: Any) -> bool:
     return any(200 <= status < 300 for status in delivery["statuses"])
 
 
-def run(seed: int, tell: Callable[[str], None], seconds: float = 0.0) -> None:
+def run(seed: int, tell: Callable[[str], None], seconds: float) -> None:
     """Let chaos reign, then prove that nothing was lost, doubled or written at the vendor.
 
     Raises:
