@@ -273,7 +273,7 @@ def test_r3_r12_a_slow_vendor_is_waited_for_in_sight(owner: Page, address: str, 
     box.app.wsgi_app.latency = 0.2  # type: ignore[attr-defined]
     owner.goto(owner.url.replace("fields", "done"))
     trial = owner.get_by_role("region", name="Trial on a sample")
-    expect(trial.get_by_role("status")).to_contain_text("Waiting for Intercom: a few records are read and tried")
+    expect(trial).to_contain_text("Waiting for Intercom: a few records are read and tried")
     expect(trial).to_contain_text("nothing was written", timeout=LONG)
 
 
