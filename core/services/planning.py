@@ -104,8 +104,9 @@ def _ask(mainstem: Mainstem, run: RowMapping, source: RowMapping, now: datetime)
             log.warning("%s", error, extra={"run": run["id"], "source": source["id"]})
             stored = {**stored, "no_teams": str(error)}
     schema = schema_of(mainstem, account)
-    here = _here(mainstem, source["id"], stored["whole"])
-    asked = _asked(mainstem, account, _selection(mainstem, source, config, stored["whole"], now), here)
+    wanted = _selection(mainstem, source, config, stored["whole"], now)
+    here = _here(mainstem, source["id"], wanted)
+    asked = _asked(mainstem, account, wanted, here)
     scope = replace(scope, selection=asked)
     partitions = [part for part in plugin.plan_sync(account=account, scope=scope) if part.object in scope.since]
     narrowed = sorted({part.object for part in partitions if part.narrowed}.intersection(asked))
@@ -121,6 +122,8 @@ def _selection(
 
 def _here(mainstem: Mainstem, source_id: int, objects: Collection[str]) -> Counter[str]:
     """Return how many records of each object are here, and met the admin's conditions when they were seen last."""
+    if not objects:
+        return Counter()
     theirs = (LINK.c.source_id == source_id, LINK.c.object.in_(objects), LINK.c.content_hash.is_not(None))
     kept = (LINK.c.deleted_at.is_(None), LINK.c.left_at.is_(None))
     found = select(LINK.c.object, func.count().label("number")).where(*theirs, *kept).group_by(LINK.c.object)

@@ -111,8 +111,9 @@ def _plain(field: str, condition: Condition, exact: bool = True) -> Words[Filter
         return Words(tuple(empty), exact) if condition.negated else Words((Filter(field, "!=", None),), exact)
     if condition.negated:
         operator = OPPOSITES.get(condition.op)
-        # Whether "is not" finds what has no value is not documented: ask for that as well.
-        return Words((Filter(field, operator, value), Filter(field, "=", None))) if operator else None
+        # Whether "is not" finds what has no value is not documented: ask for that as well, where it can be.
+        absent = [Filter(field, "=", None)] if field != "role" else []
+        return Words((Filter(field, operator, value), *absent)) if operator else None
     if condition.op in ("at_least", "at_most"):
         # Of contacts only whole numbers take >= and <=.
         return Words((Filter(field, ">" if condition.op == "at_least" else "<", value), Filter(field, "=", value)))
