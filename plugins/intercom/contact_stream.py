@@ -18,7 +18,7 @@ from plugins.base.source import Stream
 from plugins.intercom.client import IntercomClient, after, listed, total_of
 from plugins.intercom.contacts import names_found, read_contacts
 from plugins.intercom.ranges import Range, divide, midnights
-from plugins.intercom.selection import query_of, where, words_of
+from plugins.intercom.selection import Clauses, query_of, where, without_null, words_of
 
 SIZE = 150
 # Up to 2.16 the search matches calendar days in the workspace's zone, and its index lags behind by minutes.
@@ -53,11 +53,13 @@ class Contacts(Stream):
 
     def plan_selected(self, account: Account, horizon: datetime | None, conditions: Conditions) -> Sequence[Partition]:
         """Searches of those that meet what search can be asked of the conditions; of all, where that saves nothing."""
-        try:
-            return _narrowed(account, conditions) or self.plan(account, None, horizon)
-        except Refused as error:
-            account.log.warning("contacts are read without conditions: %s", error)
-            return self.plan(account, None, horizon)
+        clauses = words_of(account, conditions, lambda: zones(account)).clauses
+        for asked in dict.fromkeys((clauses, without_null(clauses))):
+            try:
+                return _narrowed(account, asked) or self.plan(account, None, horizon)
+            except Refused as error:
+                account.log.warning("contacts are read without conditions, or with fewer: %s", error)
+        return self.plan(account, None, horizon)
 
     def read(self, account: Account, partition: Partition, cursor: Cursor) -> Page:
         """Read the page at the cursor, which has Intercom's own as ``after``, and one of these, or nothing.
@@ -144,13 +146,13 @@ def _divided(client: IntercomClient, total: int, where: Sequence[JSON] = ()) -> 
     return [replace(part, count=held) for part, held in zip(ranges, _counts(client, ranges, where), strict=True)]
 
 
-def _narrowed(account: Account, conditions: Conditions) -> list[Partition]:
+def _narrowed(account: Account, clauses: Clauses) -> list[Partition]:
     """Return the searches of those that meet conditions; none where all are read as well.
 
     Raises:
         Refused: Intercom does not take the conditions.
     """
-    client, clauses = IntercomClient(account), words_of(account, conditions, lambda: zones(account)).clauses
+    client = IntercomClient(account)
     total = _count_all(client) if clauses else 0
     if total <= SIZE:
         return []

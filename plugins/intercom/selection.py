@@ -7,7 +7,7 @@ and ``>`` alone. Text is found whatever its case. ``null`` stands for no value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -51,6 +51,7 @@ class Filter(NamedTuple):
         return self._asdict()
 
 
+Clauses = tuple[tuple[Filter, ...], ...]
 Zone = Callable[[], ZoneInfo | None]
 """Tells the workspace's time zone; None if it is none that is known here."""
 
@@ -66,7 +67,12 @@ def words_of(account: Account, conditions: Conditions, zone: Zone) -> Narrowed[F
     return narrowed(conditions, partial(_words, account, zone)).within(MOST - BOUNDS, MOST)
 
 
-def where(clauses: Iterable[Sequence[Filter]]) -> list[JSON]:
+def without_null(clauses: Clauses) -> Clauses:
+    """Return the clauses that do not ask for what has a value or none, which Intercom does not promise to answer."""
+    return tuple(clause for clause in clauses if all(part.value is not None for part in clause))
+
+
+def where(clauses: Clauses) -> list[JSON]:
     """Return the clauses as they are sent: all of them must hold."""
     return [_group("OR", [part.json for part in clause]) for clause in clauses]
 

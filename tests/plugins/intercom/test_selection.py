@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from core.contract.types import AllOf, AnyOf, Condition, Conditions, FieldSpec, Partition, Record, Scope
 from core.filters import OPERATORS, parse
 from core.services.selecting import catalogue_of, selection_of, wanted_by
+from plugins.base.client import Declined
 from plugins.intercom import contact_stream, lookups, plugin
 from plugins.intercom.client import IntercomClient
 from plugins.intercom.contact_stream import created_in
@@ -200,6 +201,24 @@ def test_where_intercom_takes_no_such_conditions_everything_is_read(
     assert set(done.ids("contact")) == workspace.everyone().keys()
     assert "without conditions" in caplog.text
     assert "invalid_field" in caplog.text
+
+
+def test_where_intercom_takes_no_null_the_other_conditions_narrow_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    workspace = Workspace(people=300, conversations=0)
+    ask = IntercomClient.search
+
+    def refuses(self: Any, path: str, body: Any = None, params: Any = None) -> Any:
+        if "'value': None" in str(body):
+            raise Declined("Intercom takes no null", 400)
+        return ask(self, path, body, params)
+
+    monkeypatch.setattr(IntercomClient, "search", refuses)
+    unlike = replace(custom("seats", "is", 3, "integer"), negated=True)
+    starter = custom("plan", "is", "starter")
+    (partition,) = planned(workspace, AllOf((unlike, starter)))
+    assert partition.narrowed
+    assert partition.start["where"] == [{"field": "custom_attributes.plan", "operator": "=", "value": "starter"}]
+    assert [part.narrowed for part in planned(workspace, unlike)] == [False]
 
 
 def test_a_search_that_lacks_many_is_not_asked(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
