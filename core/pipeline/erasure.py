@@ -175,7 +175,8 @@ def _remove_doings(connection: Connection, people: Sequence[UUID]) -> None:
 def _take_out(connection: Connection, organizations: Sequence[UUID]) -> None:
     """Let activities be of these organizations no more; those that were of nobody else go."""
     theirs = ACTIVITY.c.organization_id.in_(organizations)
-    connection.execute(ACTIVITY.delete().where(theirs, ACTIVITY.c.person_id.is_(None)))
+    of_nobody = ACTIVITY.c.person_id.is_(None), ~exists().where(PARTICIPANT.c.activity_id == ACTIVITY.c.id)
+    connection.execute(ACTIVITY.delete().where(theirs, *of_nobody))
     cleared = {"organization_id": None, "organization_link_id": None}
     connection.execute(update(ACTIVITY).where(theirs).values(cleared))
 
