@@ -53,10 +53,10 @@ class Contacts(Stream):
 
     def plan_selected(self, account: Account, horizon: datetime | None, conditions: Conditions) -> Sequence[Partition]:
         """Searches of those that meet what search can be asked of the conditions; of all, where that saves nothing."""
-        clauses = words_of(account, conditions, lambda: zones(account)).clauses
-        for asked in dict.fromkeys((clauses, without_null(clauses))):
+        for chosen in (tuple, without_null):
             try:
-                return _narrowed(account, asked) or self.plan(account, None, horizon)
+                clauses = chosen(words_of(account, conditions, lambda: zones(account)).clauses)
+                return _narrowed(account, clauses) or self.plan(account, None, horizon)
             except Refused as error:
                 account.log.warning("contacts are read without conditions, or with fewer: %s", error)
         return self.plan(account, None, horizon)

@@ -221,6 +221,17 @@ def test_where_intercom_takes_no_null_the_other_conditions_narrow_all_the_same(m
     assert [part.narrowed for part in planned(workspace, unlike)] == [False]
 
 
+def test_where_the_zone_is_refused_everything_is_read(monkeypatch: pytest.MonkeyPatch):
+    workspace = Workspace(people=300, conversations=0)
+
+    def refuses(account: Any) -> Any:
+        raise Declined("not for you", 403)
+
+    monkeypatch.setattr(contact_stream, "zones", refuses)
+    seen = Condition("last_seen_at", "datetime", "from", NOW)
+    assert [part.narrowed for part in planned(workspace, seen)] == [False]
+
+
 def test_a_search_that_lacks_many_is_not_asked(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     workspace = Workspace(people=300, conversations=0)
     monkeypatch.setattr(contact_stream, "_count_all", lambda client: 312)
