@@ -16,26 +16,33 @@ from core.services.connecting import connect
 from core.services.mainstem import Mainstem
 from core.services.syncing import RunProgress
 from tests.services.vendor import Vendor
+from tests.web.factories import Factory
 
 CONFIG = {"credentials": {"token": "open-sesame"}}
 
 
 @pytest.fixture
 def vendor() -> Vendor:
+    """The one plugin; where rows are made by hand, it is the help desk that they name."""
     return Vendor()
 
 
-def open_mainstem(database_url: str, instance: Path, vendor: Vendor, **variables: str) -> Mainstem:
+def open_mainstem(database_url: str, instance: Path, vendor: object, **variables: str) -> Mainstem:
     """Another process's view of the system."""
     environ = {"DATABASE_URL": database_url, "MAINSTEM_INSTANCE": str(instance), **variables}
     return Mainstem.open(environ, Host([vendor]))
 
 
 @pytest.fixture
-def mainstem(database_url: str, tmp_path: Path, vendor: Vendor) -> Iterator[Mainstem]:
+def mainstem(database_url: str, tmp_path: Path, vendor: object) -> Iterator[Mainstem]:
     mainstem = open_mainstem(database_url, tmp_path / "instance", vendor)
     yield mainstem
     mainstem.engine.dispose()
+
+
+@pytest.fixture
+def factory(mainstem: Mainstem) -> Factory:
+    return Factory(mainstem.engine)
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import time_machine
@@ -13,21 +11,14 @@ from sqlalchemy.orm import Session
 from core.db.models import DataSource
 from core.services.counting import Numbers, numbers_of, recount, series, stale
 from core.services.mainstem import Mainstem
-from tests.web.factories import Factory, installation
+from tests.web.factories import Desk, Factory
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def mainstem(database_url: str, tmp_path: Path) -> Iterator[Mainstem]:
-    opened = installation(database_url, str(tmp_path / "instance"))
-    yield opened
-    opened.engine.dispose()
-
-
-@pytest.fixture
-def factory(mainstem: Mainstem) -> Factory:
-    return Factory(mainstem.engine)
+def vendor() -> Desk:
+    return Desk()
 
 
 def numbers(mainstem: Mainstem, source: DataSource) -> Numbers:

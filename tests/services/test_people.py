@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,22 +15,15 @@ from core.services.columns import Column
 from core.services.errors import NotFound
 from core.services.mainstem import Mainstem
 from core.services.tables import Query, Sort
-from tests.web.factories import NOW, Factory, installation
+from tests.web.factories import NOW, Desk, Factory
 
 EVERYBODY = Query()
 NEWEST = Sort(Column("created_at", "Added", "datetime", stored=True), descending=True)
 
 
 @pytest.fixture
-def mainstem(database_url: str, tmp_path: Path) -> Iterator[Mainstem]:
-    opened = installation(database_url, str(tmp_path / "instance"))
-    yield opened
-    opened.engine.dispose()
-
-
-@pytest.fixture
-def factory(mainstem: Mainstem) -> Factory:
-    return Factory(mainstem.engine)
+def vendor() -> Desk:
+    return Desk()
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import time_machine
@@ -23,23 +21,11 @@ from core.services.errors import Conflict, Invalid, NotFound
 from core.services.mainstem import Mainstem
 from core.services.rosters import store_roster
 from core.services.sources import now_utc
-from tests.web.factories import Desk, Factory, installation
+from tests.web.factories import Desk, Factory
 
 OLGA = "olga@example.com"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PASSWORD = "a long password"
-
-
-@pytest.fixture
-def mainstem(database_url: str, tmp_path: Path) -> Iterator[Mainstem]:
-    opened = installation(database_url, str(tmp_path / "instance"))
-    yield opened
-    opened.engine.dispose()
-
-
-@pytest.fixture
-def factory(mainstem: Mainstem) -> Factory:
-    return Factory(mainstem.engine)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,22 +16,15 @@ from core.services.errors import NotFound
 from core.services.mainstem import Mainstem
 from core.services.paging import COUNT_LIMIT
 from core.services.tables import Found, Query, Sort, find
-from tests.web.factories import NOW, Factory, installation
+from tests.web.factories import NOW, Desk, Factory
 
 MANY = COUNT_LIMIT + 1
 FIELDS = (("plan", "text"), ("seats", "integer"), ("score", "decimal"), ("vip", "boolean"), ("since", "date"))
 
 
 @pytest.fixture
-def mainstem(database_url: str, tmp_path: Path) -> Iterator[Mainstem]:
-    opened = installation(database_url, str(tmp_path / "instance"))
-    yield opened
-    opened.engine.dispose()
-
-
-@pytest.fixture
-def factory(mainstem: Mainstem) -> Factory:
-    return Factory(mainstem.engine)
+def vendor() -> Desk:
+    return Desk()
 
 
 def known(mainstem: Mainstem, session: Session) -> dict[Entity, dict[str, Column]]:

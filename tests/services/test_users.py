@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -12,14 +9,7 @@ from core.db.models import AuditEntry, User
 from core.services import users
 from core.services.errors import Conflict, Invalid, NotFound
 from core.services.mainstem import Mainstem
-from tests.web.factories import Factory, installation
-
-
-@pytest.fixture
-def mainstem(database_url: str, tmp_path: Path) -> Iterator[Mainstem]:
-    opened = installation(database_url, str(tmp_path / "instance"))
-    yield opened
-    opened.engine.dispose()
+from tests.web.factories import Factory
 
 
 def test_an_added_user_may_log_in_with_the_password_that_was_made(mainstem: Mainstem):
