@@ -6,11 +6,9 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from core.host import Host
 from core.services import syncing
@@ -18,17 +16,10 @@ from core.services.connecting import connect
 from core.services.mainstem import Mainstem
 from plugins.intercom import plugin
 from plugins.intercom.sandbox import Sandbox, SandboxOptions
+from tests.support.serving import served
 
 # Each contact stays a person of its own: who shares an email is a matter of order, and of other tests.
 CONFIG: dict[str, Any] = {"retention": {"days": None}, "merge": {"people": {"keys": []}}}
-
-
-class Silent(WSGIRequestHandler):
-    """Says nothing of what it answers."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: Any) -> None: ...
 
 
 @pytest.fixture
@@ -39,14 +30,8 @@ def sandbox() -> Sandbox:
 @pytest.fixture
 def address(sandbox: Sandbox) -> Iterator[str]:
     """Where the sandbox answers."""
-    server = make_server("127.0.0.1", 0, sandbox.app, threaded=True, request_handler=Silent)
-    server.daemon_threads = False  # type: ignore[attr-defined]
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(sandbox.app) as url:
+        yield url
 
 
 Install = Callable[..., Mainstem]
