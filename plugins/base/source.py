@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,9 @@ from core.contract.types import (
     MergePolicy,
     Page,
     Partition,
+    Record,
     Ref,
+    Refusal,
     RetentionRule,
     Roster,
     Sandbox,
@@ -185,3 +187,32 @@ class DataSource(SourceSpecs):
     def sandbox(self, options: SandboxOptions) -> Sandbox:
         """Refuse: there is none."""
         raise Refused(f"{self.manifest.title} has no sandbox")
+
+
+Found = tuple[list[Record | Refusal], list[Ref]]
+"""Records with refusals, and what is gone."""
+
+
+def fetch_by_object(account: Account, refs: Iterable[Ref], read: Callable[[str, list[str]], Found]) -> Page:
+    """Read objects by their ids, each once, as the hook ``fetch`` wants it.
+
+    Args:
+        account: Whose objects; what is not selected is left out.
+        refs: The objects.
+        read: Takes an object and ids of it, and returns records with refusals and what is gone; when it raises
+            ``Refused``, all of them are refused.
+    """
+    wanted: dict[str, dict[str, None]] = {}
+    for ref in refs:
+        if ref.object in account.objects:
+            wanted.setdefault(ref.object, {})[ref.remote_id] = None
+    records: list[Record | Refusal] = []
+    deleted: list[Ref] = []
+    for object, ids in wanted.items():
+        try:
+            found, gone = read(object, list(ids))
+        except Refused as error:
+            found, gone = [Refusal(object, id, str(error)) for id in ids], []
+        records += found
+        deleted += gone
+    return Page(records, deleted=deleted)

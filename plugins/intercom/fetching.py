@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 from core.contract.errors import Refused
-from core.contract.types import JSON, Account, Page, Record, Ref, Refusal
+from core.contract.types import JSON, Account, Page, Ref, Refusal
 from plugins.base.client import NotFound, Unavailable
 from plugins.base.mapping import remote_id
 from plugins.base.pages import dig
+from plugins.base.source import Found, fetch_by_object
 from plugins.intercom.articles import article_mapper, map_collection
 from plugins.intercom.client import IntercomClient, listed
 from plugins.intercom.companies import map_company
@@ -27,8 +28,6 @@ INDEX_LAG = 3_600  # seconds: search shows what was changed within minutes
 
 Shown = tuple[str, dict[str, Any]]
 """A contact's id and the contact."""
-Found = tuple[list[Record | Refusal], list[Ref]]
-"""Records with refusals, and what is gone."""
 
 
 @dataclass
@@ -55,31 +54,20 @@ def fetch(account: Account, refs: Iterable[Ref], merged_into: Collection[str] = 
         Reauthorise: The token is dead.
     """
     client = IntercomClient(account)
-    wanted: dict[str, dict[str, None]] = {}
-    for ref in refs:
-        if ref.object in account.objects:
-            wanted.setdefault(ref.object, {})[ref.remote_id] = None
-    records: list[Record | Refusal] = []
-    deleted: list[Ref] = []
     merged: list[tuple[Ref, Ref]] = []
-    for object, keys in wanted.items():
-        ids = list(keys)
-        try:
-            if object == "contact":
-                contacts = _contacts(client, ids, merged_into)
-                if only_listed:
-                    _leave_out_unlisted(client, contacts)
-                found = read_contacts(client, list(contacts.found.values()))
-                found += [Refusal(object, key, str(error)) for key, error in contacts.refused.items()]
-                gone = [Ref(object, key) for key in contacts.gone]
-                merged += contacts.merged
-            else:
-                found, gone = READERS[object](client, ids)
-        except Refused as error:
-            found, gone = [Refusal(object, key, str(error)) for key in ids], []
-        records += found
-        deleted += gone
-    return Page(records, merged=merged, deleted=deleted)
+
+    def read(object: str, ids: list[str]) -> Found:
+        if object != "contact":
+            return READERS[object](client, ids)
+        contacts = _contacts(client, ids, merged_into)
+        if only_listed:
+            _leave_out_unlisted(client, contacts)
+        found = read_contacts(client, list(contacts.found.values()))
+        found += [Refusal(object, key, str(error)) for key, error in contacts.refused.items()]
+        merged.extend(contacts.merged)
+        return found, [Ref(object, key) for key in contacts.gone]
+
+    return replace(fetch_by_object(account, refs, read), merged=merged)
 
 
 def _contacts(client: IntercomClient, ids: Sequence[str], merged_into: Collection[str]) -> _Contacts:

@@ -9,31 +9,16 @@ from core.contract.errors import Refused
 from core.contract.types import Account, Page, Record, Ref, Refusal
 from plugins.base.client import NotFound
 from plugins.base.mapping import map_each
+from plugins.base.source import Found, fetch_by_object
 from plugins.zendesk import people, tickets
 from plugins.zendesk.client import ZendeskClient
 from plugins.zendesk.help_center import PATH, QUERY, mapper_of
-
-Found = tuple[list[Record | Refusal], list[Ref]]
-"""Records with refusals, and what is gone."""
 
 
 def fetch(account: Account, refs: Iterable[Ref]) -> Page:
     """Read objects by their ids, each once; what is not selected is left out, and who is an agent now is not named."""
     client = ZendeskClient(account)
-    wanted: dict[str, dict[str, None]] = {}
-    for ref in refs:
-        if ref.object in account.objects:
-            wanted.setdefault(ref.object, {})[ref.remote_id] = None
-    records: list[Record | Refusal] = []
-    deleted: list[Ref] = []
-    for object, keys in wanted.items():
-        try:
-            found, gone = _read(client, object, list(keys))
-        except Refused as error:
-            found, gone = [Refusal(object, key, str(error)) for key in keys], []
-        records += found
-        deleted += gone
-    return Page(records, deleted=deleted)
+    return fetch_by_object(account, refs, lambda object, ids: _read(client, object, ids))
 
 
 def _read(client: ZendeskClient, object: str, ids: list[str]) -> Found:
