@@ -160,7 +160,7 @@ class Parser:
         return _text(name, operator, value)
 
 
-def sort_of(body: Mapping[str, Any], default: str, strict: bool) -> tuple[str, bool]:
+def sort_of(body: Mapping[str, Any], searchable: Searchable, strict: bool = False) -> tuple[str, bool]:
     """The sort field and whether it descends. Contacts are strict about the words since 2.16."""
     sort = body.get("sort") or {}
     if not isinstance(sort, Mapping):
@@ -169,7 +169,10 @@ def sort_of(body: Mapping[str, Any], default: str, strict: bool) -> tuple[str, b
     if order not in ("ascending", "descending") and (strict or order not in ("asc", "desc")):
         message = f"Invalid sort order '{order}'. Must be one of: ascending, descending"
         raise ApiError(400, "invalid_sort_order", message)
-    return str(sort.get("field", default)), str(order).startswith("desc")
+    name = str(sort.get("field", "updated_at"))
+    if searchable.kind(name) is None:
+        raise ApiError(400, "invalid_field", f"Invalid field for sort: {name}")
+    return name, str(order).startswith("desc")
 
 
 def _is_group(node: Any) -> bool:

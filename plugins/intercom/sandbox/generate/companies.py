@@ -8,7 +8,7 @@ from typing import Any
 
 from plugins.intercom.sandbox.generate.dice import Dice, mix
 from plugins.intercom.sandbox.generate.names import COMPANY_FIRST, COMPANY_FORMS, COMPANY_SECOND, INDUSTRIES
-from plugins.intercom.sandbox.generate.plan import Plan, hex_id, hex_number
+from plugins.intercom.sandbox.generate.plan import Crowd, Plan
 
 SALT = 20
 MANY_COMPANIES = 12
@@ -73,28 +73,14 @@ def _offsets(person: int) -> tuple[int, ...]:
     return (0, 5) if person % 11 == 4 else (0,)
 
 
-class Companies:
+class Companies(Crowd):
     """Makes companies by number."""
 
+    salt, quiet = SALT, 0.3
+
     def __init__(self, plan: Plan, membership: Membership) -> None:
-        self.plan, self.membership, self.count = plan, membership, plan.companies
-        self._salt = mix(plan.seed, SALT, 0)
-
-    def time(self, name: str, number: int) -> int:
-        span = self.plan.now - self.plan.born
-        created = self.plan.born + int(self.plan.place(SALT, number, self.count) * span)
-        return created if name == "created_at" else self.plan.changed(self._updated(created))
-
-    def _updated(self, created: int) -> int:
-        return self.plan.now - int((self.plan.now - created) * 0.3)
-
-    def id_of(self, number: int) -> str:
-        return hex_id(self.time("created_at", number), self._salt, number)
-
-    def number_of(self, record_id: str) -> int | None:
-        number = hex_number(record_id)
-        known = number is not None and number < self.count and self.id_of(number) == record_id
-        return number if known else None
+        super().__init__(plan, plan.companies)
+        self.membership = membership
 
     def name_of(self, number: int) -> str:
         first, second, turn = _words(number)

@@ -9,10 +9,9 @@ from plugins.intercom.sandbox.clock import DAY
 from plugins.intercom.sandbox.generate.companies import Companies
 from plugins.intercom.sandbox.generate.dice import mix
 from plugins.intercom.sandbox.generate.names import CULTURES, FREEMAIL, Culture
-from plugins.intercom.sandbox.generate.plan import Plan, hex_id, hex_number
+from plugins.intercom.sandbox.generate.plan import Crowd, Plan, hex_id
 from plugins.intercom.sandbox.generate.workspace import ADMIN_IDS, CONTACT_TAGS, OPT_IN, OPT_OUT
 
-SALT = 10
 SHARED_EVERY, SHARED_BACK = 33, 5
 BROWSERS = (("chrome", "142.0"), ("safari", "19.1"), ("firefox", "146.0"), ("edge", "141.0"))
 SYSTEMS = ("Windows 11", "Mac OS X", "Linux", "iOS", "Android")
@@ -63,28 +62,14 @@ class Contact:
         return (self.fields.get(head) or {}).get(tail) if tail else None
 
 
-class People:
+class People(Crowd):
     """Makes contacts by number. Speed matters here: listing contacts is the floor of the benchmarks."""
 
+    salt, quiet = 10, 0.45
+
     def __init__(self, plan: Plan, companies: Companies) -> None:
-        self.plan, self.companies, self.count = plan, companies, plan.people
-        self._salt = mix(plan.seed, SALT, 0)
-        self._span = plan.now - plan.born
-
-    def time(self, name: str, number: int) -> int:
-        created = self.plan.born + int(self.plan.place(SALT, number, self.count) * self._span)
-        return created if name == "created_at" else self.plan.changed(self._updated(created))
-
-    def _updated(self, created: int) -> int:
-        return self.plan.now - int((self.plan.now - created) * 0.45)
-
-    def id_of(self, number: int) -> str:
-        return hex_id(self.time("created_at", number), self._salt, number)
-
-    def number_of(self, record_id: str) -> int | None:
-        number = hex_number(record_id)
-        known = number is not None and number < self.count and self.id_of(number) == record_id
-        return number if known else None
+        super().__init__(plan, plan.people)
+        self.companies = companies
 
     def created_before(self, moment: int) -> int:
         """How many contacts were there at a moment (at least one)."""
@@ -127,7 +112,7 @@ class People:
         a, b = mix(seed, 14, number), mix(seed, 15, number)
         created = self.time("created_at", number)
         updated = self._updated(created)
-        contact_id = hex_id(created, self._salt, number)
+        contact_id = hex_id(created, self._of_workspace, number)
         culture, name, handle = self.name_parts(number)
         role, email = self.role_of(number), self.email_of(number)
         browser, version = BROWSERS[a % 4]

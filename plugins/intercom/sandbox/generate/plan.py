@@ -47,6 +47,38 @@ class Plan:
         return (number + jitter) / max(1, count)
 
 
+class Crowd:
+    """Records by number, with ids of 24 digits: created one after the other, and changed some time later.
+
+    Attributes:
+        salt: of their times and ids.
+        quiet: the share of its life in which a record was not changed any more.
+    """
+
+    salt: int
+    quiet: float
+
+    def __init__(self, plan: Plan, count: int) -> None:
+        self.plan, self.count = plan, count
+        self._span = plan.now - plan.born
+        self._of_workspace = mix(plan.seed, self.salt, 0)
+
+    def time(self, name: str, number: int) -> int:
+        created = self.plan.born + int(self.plan.place(self.salt, number, self.count) * self._span)
+        return created if name == "created_at" else self.plan.changed(self._updated(created))
+
+    def _updated(self, created: int) -> int:
+        return self.plan.now - int((self.plan.now - created) * self.quiet)
+
+    def id_of(self, number: int) -> str:
+        return hex_id(self.time("created_at", number), self._of_workspace, number)
+
+    def number_of(self, record_id: str) -> int | None:
+        number = hex_number(record_id)
+        known = number is not None and number < self.count and self.id_of(number) == record_id
+        return number if known else None
+
+
 def hex_id(created: int, salt: int, number: int) -> str:
     """An id of 24 hexadecimal digits: seconds, workspace, counter. Rises with the number."""
     return f"{created:08x}{salt & 0xFFFFFFFF:08x}{number:08x}"

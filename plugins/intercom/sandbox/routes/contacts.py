@@ -52,9 +52,7 @@ def routes(store: Store) -> Blueprint:
         by_day = "exact_dates" not in store.faults.flags
         query = search.Parser(fields.CONTACTS, ZoneInfo(store.zone), by_day).parse(body.get("query"))
         query.key += f"{store.zone}{by_day}"
-        sort = search.sort_of(body, "updated_at", strict=g.version >= CURRENT)
-        if fields.CONTACTS.kind(sort[0]) is None:
-            raise ApiError(400, "invalid_field", f"Invalid field for sort: {sort[0]}")
+        sort = search.sort_of(body, fields.CONTACTS, strict=g.version >= CURRENT)
         return cursor_list(store, store.contacts, FOUND, query, sort, body.get("pagination") or {}, show)
 
     @api.get("/contacts/<contact_id>")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, g, request
 
 from plugins.intercom.sandbox import fields, items, pages, render, search
-from plugins.intercom.sandbox.errors import ApiError, bad_parameter, not_found
+from plugins.intercom.sandbox.errors import bad_parameter, not_found
 from plugins.intercom.sandbox.gate import CURRENT, require_version
 from plugins.intercom.sandbox.generate import attributes
 from plugins.intercom.sandbox.generate.conversations import Conversation
@@ -36,9 +36,7 @@ def routes(store: Store) -> Blueprint:
     def found() -> Response:
         body = json_body()
         query = search.Parser(fields.CONVERSATIONS, ZoneInfo(store.zone), by_day=False).parse(body.get("query"))
-        sort = search.sort_of(body, "updated_at", strict=False)
-        if fields.CONVERSATIONS.kind(sort[0]) is None:
-            raise ApiError(400, "invalid_field", f"Invalid field for sort: {sort[0]}")
+        sort = search.sort_of(body, fields.CONVERSATIONS)
         return cursor_list(store, store.conversations, FOUND, query, sort, body.get("pagination") or {}, show)
 
     @api.get("/conversations/<conversation_id>")

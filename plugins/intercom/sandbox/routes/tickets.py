@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, g
 
 from plugins.intercom.sandbox import fields, render, search
-from plugins.intercom.sandbox.errors import ApiError, not_found
+from plugins.intercom.sandbox.errors import not_found
 from plugins.intercom.sandbox.gate import CURRENT
 from plugins.intercom.sandbox.generate import tickets
 from plugins.intercom.sandbox.generate.tickets import Ticket
@@ -28,9 +28,7 @@ def routes(store: Store) -> Blueprint:
     def found() -> Response:
         body = json_body()
         query = search.Parser(fields.TICKETS, ZoneInfo(store.zone), by_day=False).parse(body.get("query"))
-        sort = search.sort_of(body, "updated_at", strict=False)
-        if fields.TICKETS.kind(sort[0]) is None:
-            raise ApiError(400, "invalid_field", f"Invalid field for sort: {sort[0]}")
+        sort = search.sort_of(body, fields.TICKETS)
         return cursor_list(store, store.tickets, FOUND, query, sort, body.get("pagination") or {}, show)
 
     @api.get("/tickets/<ticket_id>")
