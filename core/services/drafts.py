@@ -18,10 +18,10 @@ from core.db.engine import writing
 from core.db.models import Draft
 from core.services.accounts import account_of, draft_account
 from core.services.configuration import read_config, read_credentials
-from core.services.connecting import Opened, activate, open_account, refuse_another
 from core.services.errors import Conflict, Invalid, NotFound
 from core.services.fields import check_choices, schema_of
 from core.services.mainstem import Mainstem
+from core.services.opening import Opened, activate, open_account, refuse_another
 from core.services.sampling import sample
 from core.services.sources import now_utc
 

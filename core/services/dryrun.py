@@ -22,8 +22,8 @@ from core.pipeline.policy import Policy
 from core.pipeline.shape import Batch, Shaper
 from core.services.accounts import account_of
 from core.services.configuration import read_config
-from core.services.connecting import Opened, insert
 from core.services.mainstem import Mainstem
+from core.services.opening import Opened, insert
 from core.services.policies import policy_of
 from core.services.sampling import sample
 from core.services.sources import get_source, now_utc

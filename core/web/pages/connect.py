@@ -19,7 +19,7 @@ from core.contract.types import Manifest
 from core.host import PluginError
 from core.kit.report import kept
 from core.runtime.valkey import ValkeyError
-from core.services import connecting, consents, drafts
+from core.services import connecting, consents, drafts, opening
 from core.services.consents import ConsentError, Traveller, Waiting
 from core.services.errors import Invalid, ServiceError
 from core.services.sources import get_source
@@ -61,7 +61,7 @@ def _mentions(manifest: Manifest, asked: str) -> bool:
 
 def _blocking(manifests: Iterable[Manifest]) -> dict[str, int]:
     with mainstem().engine.connect() as connection:
-        return connecting.blocking(connection, manifests)
+        return opening.blocking(connection, manifests)
 
 
 @blueprint.get("/sources/new/<plugin>")
@@ -217,6 +217,6 @@ def _page(
         # What is no secret need not be typed in again.
         given={key: text for key, text in (given or {}).items() if not fields[key].metadata.get("secret")},
         existing=existing,
-        already=connecting.already_connected(manifest) if existing is not None else "",
+        already=opening.already_connected(manifest) if existing is not None else "",
         **OPTIONS.view(setup),
     )
