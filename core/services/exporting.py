@@ -8,39 +8,29 @@ far, or that a merge absorbed, are left out.
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TextIO
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
-from core.db.bulk import rows_in, table_of
-from core.db.models import (
-    Activity,
-    Article,
-    Collection,
-    Link,
-    Membership,
-    Organization,
-    Person,
-    Tagging,
-    Team,
-    TeamMember,
-    User,
+from core.db.bulk import table_of
+from core.db.models import Activity, Article, Team, User
+from core.services.records import (
+    ORGANIZATION,
+    PERSON,
+    Record,
+    Rows,
+    activity_records,
+    article_records,
+    is_live,
+    organization_records,
+    person_records,
+    team_records,
+    user_records,
 )
-from core.pipeline.schemas import as_text
 
 BATCH = 1000
-
-PERSON, ORGANIZATION, COLLECTION = table_of(Person), table_of(Organization), table_of(Collection)
-LINK, MEMBERSHIP, TAGGING, TEAM_MEMBER = map(table_of, (Link, Membership, Tagging, TeamMember))
-
-
-Rows = Sequence[Row[Any]]
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -124,198 +114,13 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-# --- people and organizations -------------------------------------------------------------------------------------
-
-
-def _people(connection: Connection, rows: Rows) -> list[Record]:
-    ids = [row.id for row in rows]
-    tags, sources = _tags(connection, "person", ids), _sources(connection, ids)
-    organizations = _organizations(connection, ids)
-    return [
-        {
-            "id": str(row.id),
-            "email": row.email,
-            "phone": row.phone,
-            "external_id": row.external_id,
-            "first_name": row.first_name,
-            "last_name": row.last_name,
-            "email_subscribed": row.email_subscribed,
-            "sms_subscribed": row.sms_subscribed,
-            **_times(row, "archived_at", "created_at", "updated_at"),
-            "fields": row.fields,
-            "tags": tags[row.id],
-            "organizations": organizations[row.id],
-            "sources": sources[row.id],
-        }
-        for row in rows
-    ]
-
-
-def _organization_records(connection: Connection, rows: Rows) -> list[Record]:
-    ids = [row.id for row in rows]
-    tags, sources = _tags(connection, "organization", ids), _sources(connection, ids)
-    return [
-        {
-            "id": str(row.id),
-            "name": row.name,
-            "domain": row.domain,
-            **_times(row, "archived_at", "created_at", "updated_at"),
-            "fields": row.fields,
-            "tags": tags[row.id],
-            "sources": sources[row.id],
-        }
-        for row in rows
-    ]
-
-
-def _tags(connection: Connection, kind: str, ids: Sequence[UUID]) -> Mapping[UUID, list[str]]:
-    found: defaultdict[UUID, set[str]] = defaultdict(set)
-    for row in rows_in(
-        connection, [TAGGING.c.entity_id, TAGGING.c.name], TAGGING.c.entity_id, ids, TAGGING.c.kind == kind
-    ):
-        found[row.entity_id].add(row.name)
-    return _with_default({id: sorted(names) for id, names in found.items()})
-
-
-def _sources(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, list[Record]]:
-    rows = rows_in(connection, [LINK.c.entity_id, LINK.c.source_id, LINK.c.remote_id], LINK.c.entity_id, ids)
-    return _grouped(
-        (row.entity_id, {"source": row.source_id, "remote_id": row.remote_id}) for row in sorted(rows, key=tuple)
-    )
-
-
-def _organizations(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, list[str]]:
-    """Return the organizations of each person in the vendor's order, each once."""
-    columns = [MEMBERSHIP.c.person_id, MEMBERSHIP.c.position, MEMBERSHIP.c.organization_id]
-    rows = sorted(rows_in(connection, columns, MEMBERSHIP.c.person_id, ids), key=tuple)
-    known = _live(connection, ORGANIZATION, {row.organization_id for row in rows})
-    pairs = dict.fromkeys((row.person_id, row.organization_id) for row in rows if row.organization_id in known)
-    return _grouped((person, str(organization)) for person, organization in pairs)
-
-
-def _live(connection: Connection, table: Table, ids: set[UUID]) -> set[UUID]:
-    """Return those of ``ids`` that are records of their own."""
-    return {row.id for row in rows_in(connection, [table.c.id], table.c.id, ids, *_is_live(table))}
-
-
-def _is_live(table: Table) -> tuple[ColumnElement[bool], ...]:
-    return table.c.stub.is_(False), table.c.merged_into.is_(None)
-
-
-# --- activities and articles --------------------------------------------------------------------------------------
-
-
-def _activities(connection: Connection, rows: Rows) -> list[Record]:
-    people = _live(connection, PERSON, {row.person_id for row in rows} - {None})
-    organizations = _live(connection, ORGANIZATION, {row.organization_id for row in rows} - {None})
-    return [
-        {
-            "id": str(row.id),
-            "type": row.type,
-            "person": str(row.person_id) if row.person_id in people else None,
-            "organization": str(row.organization_id) if row.organization_id in organizations else None,
-            "source": row.source_id,
-            "remote_id": row.remote_id,
-            **_times(row, "occurred_at"),
-            "attributes": row.attributes,
-        }
-        for row in rows
-    ]
-
-
-def _articles(connection: Connection, rows: Rows) -> list[Record]:
-    wanted = {row.collection_id for row in rows} - {None}
-    names = {
-        row.id: row.name for row in rows_in(connection, [COLLECTION.c.id, COLLECTION.c.name], COLLECTION.c.id, wanted)
-    }
-    return [
-        {
-            "id": str(row.id),
-            "title": row.title,
-            "description": row.description,
-            "body": row.body,
-            "state": row.state,
-            "locale": row.locale,
-            "url": row.url,
-            "author": row.author,
-            "collection": names.get(row.collection_id),
-            "source": row.source_id,
-            "remote_id": row.remote_id,
-            **_times(row, "archived_at", "created_at", "updated_at"),
-            "translations": row.translations,
-        }
-        for row in rows
-    ]
-
-
-# --- those who work here ------------------------------------------------------------------------------------------
-
-
-def _users(connection: Connection, rows: Rows) -> list[Record]:
-    ids = [row.id for row in rows]
-    members = rows_in(
-        connection, [TEAM_MEMBER.c.user_id, TEAM_MEMBER.c.team_id], TEAM_MEMBER.c.user_id, ids, ~TEAM_MEMBER.c.removed
-    )
-    teams = _grouped(sorted((row.user_id, row.team_id) for row in members))
-    return [
-        {
-            "id": row.id,
-            "email": row.email,
-            "name": row.name,
-            "role": row.role,
-            "state": row.state,
-            "agent": row.agent,
-            "teams": teams[row.id],
-            "source": row.source_id,
-            "remote_id": row.remote_id,
-            **_times(row, "gone_at", "created_at", "last_login_at"),
-        }
-        for row in rows
-    ]
-
-
-def _teams(connection: Connection, rows: Rows) -> list[Record]:
-    ids = [row.id for row in rows]
-    members = rows_in(
-        connection, [TEAM_MEMBER.c.team_id, TEAM_MEMBER.c.user_id], TEAM_MEMBER.c.team_id, ids, ~TEAM_MEMBER.c.removed
-    )
-    users = _grouped(sorted((row.team_id, row.user_id) for row in members))
-    return [
-        {
-            "id": row.id,
-            "name": row.name,
-            "members": users[row.id],
-            "source": row.source_id,
-            "remote_id": row.remote_id,
-            **_times(row, "gone_at", "created_at"),
-        }
-        for row in rows
-    ]
-
-
-def _times(row: Row[Any], *names: str) -> Record:
-    moments: dict[str, datetime | None] = {name: row._mapping[name] for name in names}
-    return {name: None if moment is None else as_text(moment) for name, moment in moments.items()}
-
-
-def _grouped(pairs: Any) -> Mapping[Any, list[Any]]:
-    found: defaultdict[Any, list[Any]] = defaultdict(list)
-    for key, value in pairs:
-        found[key].append(value)
-    return found
-
-
-def _with_default(found: Mapping[UUID, list[str]]) -> Mapping[UUID, list[str]]:
-    return defaultdict(list, found)
-
-
 _DATES = ("archived_at", "created_at", "updated_at")
 
 EXPORTS: Mapping[str, Export] = {
     "people": Export(
         PERSON,
-        _is_live(PERSON),
-        _people,
+        is_live(PERSON),
+        person_records,
         (
             *("id", "email", "phone", "external_id", "first_name", "last_name", "email_subscribed", "sms_subscribed"),
             *(*_DATES, "fields", "tags", "organizations", "sources"),
@@ -324,22 +129,22 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "organizations": Export(
         ORGANIZATION,
-        _is_live(ORGANIZATION),
-        _organization_records,
+        is_live(ORGANIZATION),
+        organization_records,
         ("id", "name", "domain", *_DATES, "fields", "tags", "sources"),
         nested="fields",
     ),
     "activities": Export(
         table_of(Activity),
         (),
-        _activities,
+        activity_records,
         ("id", "type", "person", "organization", "source", "remote_id", "occurred_at", "attributes"),
         nested="attributes",
     ),
     "articles": Export(
         table_of(Article),
         (),
-        _articles,
+        article_records,
         (
             *("id", "title", "description", "body", "state", "locale", "url", "author", "collection", "source"),
             *("remote_id", *_DATES, "translations"),
@@ -348,7 +153,7 @@ EXPORTS: Mapping[str, Export] = {
     "users": Export(
         table_of(User),
         (table_of(User).c.state != "deleted",),
-        _users,
+        user_records,
         (
             *("id", "email", "name", "role", "state", "agent", "teams", "source", "remote_id"),
             *("gone_at", "created_at", "last_login_at"),
@@ -357,7 +162,7 @@ EXPORTS: Mapping[str, Export] = {
     "teams": Export(
         table_of(Team),
         (table_of(Team).c.deleted_at.is_(None),),
-        _teams,
+        team_records,
         ("id", "name", "members", "source", "remote_id", "gone_at", "created_at"),
     ),
 }
