@@ -114,7 +114,7 @@ def test_r28_the_whole_life_of_a_data_source(owner: Page, address: str, mainstem
     source = factory.source(remote_id="desk-1", secrets=mainstem.vault.seal({"token": "open"}))
     factory.activity(source, factory.person(source))
     owner.goto(f"{address}/sources/{source.id}")
-    details = owner.get_by_role("region", name="Details")
+    details = owner.locator(".pane")
     offered = {
         "Disconnect": "Disconnected",
         "Reconnect": "Connected",

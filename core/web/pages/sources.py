@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -37,6 +38,9 @@ CONTROLS = {
     "cancel": (controls.cancel_run, "The sync is cancelled"),
 }
 """What is done to a run, and what is said afterwards."""
+
+AUDIENCE = ("name", "email", "organizations", "created_at")
+"""The columns that have room beside the details; the list of people has all."""
 
 
 @blueprint.get("/sources/")
@@ -86,6 +90,7 @@ def audience(id: int) -> ResponseReturnValue:
     """Show the people it brought."""
     source = overview.get(session(), id)
     found = listing.read("person", source=id, state="all")
+    found = replace(found, shown=[found.columns[key] for key in AUDIENCE])
     numbers = numbers_of(session(), mainstem().host, [source])[id]
     return _render("sources/audience.html", source, listing=found, page=found.page(), count=numbers.people)
 
