@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from plugins.intercom.sandbox import items
 from plugins.intercom.sandbox.clock import Clock
-from plugins.intercom.sandbox.errors import company_not_found, contact_not_found, not_found
+from plugins.intercom.sandbox.errors import bad_parameter, company_not_found, contact_not_found, not_found
 from plugins.intercom.sandbox.faults import Faults
 from plugins.intercom.sandbox.generate import articles, workspace
 from plugins.intercom.sandbox.generate.companies import Companies, Company, Membership
@@ -167,6 +167,16 @@ class State:
         kept = [one for one in base if one not in self.contacts.changed and one not in self.contacts.removed]
         kept += [one for one, contact in self.contacts.changed.items() if company_id in contact.companies]
         return sorted(kept)
+
+    def set_fields(self, record: Contact | Company, fields: dict[str, Any], fixed: set[str]) -> None:
+        """Change fields of a record, but none that it has not and none that are `fixed`."""
+        unknown = set(fields) - set(record.fields) | set(fields) & fixed
+        if unknown:
+            raise bad_parameter(f"{record.fields['type']} has no field to set named {', '.join(sorted(unknown))}")
+        custom = fields.pop("custom_attributes", None)
+        record.fields |= fields
+        if custom is not None:
+            record.fields["custom_attributes"] = record.fields["custom_attributes"] | custom
 
     def save_contact(self, record: Contact, bump: bool = True) -> None:
         if bump:

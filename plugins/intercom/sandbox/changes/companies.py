@@ -6,7 +6,6 @@ from typing import Any
 
 from plugins.intercom.sandbox import items
 from plugins.intercom.sandbox.changes.contacts import NEW_SALT
-from plugins.intercom.sandbox.errors import bad_parameter
 from plugins.intercom.sandbox.generate.companies import Company
 from plugins.intercom.sandbox.generate.plan import hex_id
 from plugins.intercom.sandbox.state import State, mutator
@@ -26,7 +25,7 @@ class CompanyChanges(State):
              "size": None, "website": None, "industry": None, "monthly_spend": 0, "session_count": 0, "user_count": 0,
              "custom_attributes": {}}
         )  # fmt: skip
-        self._set(record, fields)
+        self.set_fields(record, fields, FIXED)
         self.save_company(record)
         self.webhooks.emit("company.created", items.company(record))
         return record_id
@@ -35,7 +34,7 @@ class CompanyChanges(State):
     def update_company(self, company_id: str, **fields: Any) -> None:
         """Change fields of a company, named by its Intercom id. Webhook `company.updated`."""
         record = self.company(company_id)
-        self._set(record, fields)
+        self.set_fields(record, fields, FIXED)
         self.save_company(record)
         self.webhooks.emit("company.updated", items.company(record))
 
@@ -73,12 +72,3 @@ class CompanyChanges(State):
         self.save_company(company, bump)
         item = {"type": "company_contact", "company": items.company(company), "contact": items.contact(contact)}
         self.webhooks.emit(f"company.contact.{event}", item)
-
-    def _set(self, record: Company, fields: dict[str, Any]) -> None:
-        unknown = set(fields) - set(record.fields) | set(fields) & FIXED
-        if unknown:
-            raise bad_parameter(f"company has no field to set named {', '.join(sorted(unknown))}")
-        custom = fields.pop("custom_attributes", None)
-        record.fields |= fields
-        if custom is not None:
-            record.fields["custom_attributes"] = record.fields["custom_attributes"] | custom

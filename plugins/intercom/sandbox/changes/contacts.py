@@ -152,13 +152,7 @@ class ContactChanges(State):
         self._tell_subscription("contact.subscribed", record, subscription_id)
 
     def _apply(self, record: Contact, fields: dict[str, Any]) -> None:
-        unknown = set(fields) - set(record.fields) | set(fields) & FIXED
-        if unknown:
-            raise bad_parameter(f"contact has no field to set named {', '.join(sorted(unknown))}")
-        custom = fields.pop("custom_attributes", None)
-        record.fields |= fields
-        if custom is not None:
-            record.fields["custom_attributes"] = record.fields["custom_attributes"] | custom
+        self.set_fields(record, fields, FIXED)
         email = record.fields["email"]
         record.fields["email_domain"] = email.partition("@")[2] if isinstance(email, str) else None
 
