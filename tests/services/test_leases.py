@@ -27,7 +27,7 @@ from core.db.engine import writing
 from core.db.models import DataSource, Run
 from core.db.models import Partition as PartitionRow
 from core.host import Host
-from core.services import leases, partitions, syncing
+from core.services import leases, reading, syncing
 from core.services.connecting import archive, connect, delete, disconnect, reconnect
 from core.services.finishing import finish
 from core.services.leases import claim
@@ -169,7 +169,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._now = 0.0
-        monkeypatch.setattr(partitions, "time", self)
+        monkeypatch.setattr(reading, "time", self)
 
     def monotonic(self) -> float:
         return self._now
