@@ -21,8 +21,8 @@ from sqlalchemy import select
 from core import jobs
 from core.cli.children import ENDINGS, Child, Children
 from core.cli.output import Command, open_mainstem, open_unmigrated, show, table, tell
-from core.cli.progress import outcome
-from core.cli.sources import DONE, follow
+from core.cli.progress import follow, outcome
+from core.cli.sources import DONE
 from core.contract.types import Redirect, SandboxOptions
 from core.db.migrate import upgrade
 from core.db.models import User

@@ -67,6 +67,21 @@ class Follower:
             tell(text)
 
 
+def follow(mainstem: Mainstem, run_id: int, between: Any = lambda: None) -> None:
+    """Show how far a run is until it is finished.
+
+    Args:
+        mainstem: The system.
+        run_id: The run.
+        between: Called every half second; may raise to end it.
+    """
+    with Follower(mainstem, run_id) as follower:
+        while not progress(mainstem, run_id).finished:
+            between()
+            follower.refresh()
+            time.sleep(0.5)
+
+
 class Bars:
     """One bar an object, and below them the rate, the requests and the time left.
 

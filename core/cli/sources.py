@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 from sqlalchemy.orm import Session
 
 from core.cli.output import Group, open_mainstem, show, table, tell
-from core.cli.progress import Follower, outcome
+from core.cli.progress import Follower, follow, outcome
 from core.db.models import DataSource
 from core.host import PluginMissing
 from core.pipeline.schemas import as_text
@@ -273,21 +272,6 @@ def last_run(mainstem: Mainstem, source_id: int) -> RunProgress | None:
         return latest(mainstem, source_id)
     except PluginMissing:
         return None
-
-
-def follow(mainstem: Mainstem, run_id: int, between: Any = lambda: None) -> None:
-    """Show how far a run is until it is finished.
-
-    Args:
-        mainstem: The system.
-        run_id: The run.
-        between: Called every half second; may raise to end it.
-    """
-    with Follower(mainstem, run_id) as follower:
-        while not progress(mainstem, run_id).finished:
-            between()
-            follower.refresh()
-            time.sleep(0.5)
 
 
 def read_json(path: str) -> Any:
