@@ -28,7 +28,6 @@ from tests.plugins.intercom.support import Read, Workspace, read_partition, sour
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime.now(UTC)
-LEAVES = st.deferred(lambda: leaves())
 
 
 @cache
@@ -90,7 +89,7 @@ def leaves(draw: Any) -> dict[str, Any]:
 
 
 TREES = st.recursive(
-    LEAVES,
+    leaves(),
     lambda of: st.builds(
         lambda join, members: {join: members}, st.sampled_from(["all", "any"]), st.lists(of, min_size=1, max_size=4)
     ),
