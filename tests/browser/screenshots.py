@@ -32,6 +32,8 @@ from tests.services.conftest import rows
 from tests.web.factories import NOW, Broken, Desk, Factory, installation
 from tests.web.helpers import log_in, send
 
+# What sticks to the foot of the window would cover the middle of a picture of the whole page.
+UNSTICK = "document.querySelectorAll('.wizard-foot').forEach(foot => foot.style.position = 'static')"
 LONG = "Ann-Sophie Freifrau von und zu Hohenlohe-Langenburg"
 
 
@@ -118,6 +120,7 @@ def shoot(page: Page, address: str, folder: str, pages: Mapping[str, str]) -> No
     for name, path in pages.items():
         page.goto(address + path)
         page.wait_for_load_state("networkidle")
+        page.evaluate(UNSTICK)
         for width, window in (("wide", WIDE), ("narrow", NARROW)):
             page.set_viewport_size(window)
             for scheme in ("light", "dark"):

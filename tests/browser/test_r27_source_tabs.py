@@ -9,13 +9,15 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import faults
+from tests.browser.pages import NARROW, WIDE, faults
 from tests.web.factories import Factory
+
+TOP = "it => it.getBoundingClientRect().top"
 
 
 def test_r27_activity_and_audience(owner: Page, address: str, factory: Factory):
     source = factory.source()
-    ann = factory.person(source, first_name="Ann", last_name="Lee")
+    ann = factory.person(source, first_name="Ann", last_name="Lee", email=f"{'a' * 40}@example.com")
     now = datetime.now(UTC)
     for number in range(30):
         attributes = {"subject": f"Question {number}"}
@@ -34,6 +36,12 @@ def test_r27_activity_and_audience(owner: Page, address: str, factory: Factory):
     owner.goto(f"{address}/sources/{source.id}/audience")
     expect(owner.locator("tbody tr")).to_have_count(1)
     assert faults(owner) == []
+    owner.set_viewport_size(WIDE)
+    assert owner.get_by_role("region", name="Table of people").evaluate("it => it.scrollWidth <= it.clientWidth")
+    owner.set_viewport_size(NARROW)
+    tabs = owner.get_by_role("navigation", name="Pages of this data source")
+    settings = owner.get_by_role("region", name="Settings")
+    assert tabs.evaluate(TOP) < settings.evaluate(TOP)
 
 
 def test_r50_the_log_of_a_run_is_a_file(owner: Page, address: str, factory: Factory):
