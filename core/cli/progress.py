@@ -127,7 +127,8 @@ class Bars:
 def line(run: RunProgress) -> str:
     """Return the state of a run as one line."""
     objects = ", ".join(f"{item.label.lower()} {_of(item)}" for item in run.objects.values())
-    return " · ".join(part for part in (f"run {run.run} {run.state}", objects, pace(run)) if part)
+    waiting = "; ".join(f"{item.label.lower()}: {waits(item)}" for item in run.objects.values() if item.waits)
+    return " · ".join(part for part in (f"run {run.run} {run.state}", objects, pace(run), waiting) if part)
 
 
 def pace(run: RunProgress) -> str:
@@ -141,7 +142,15 @@ def pace(run: RunProgress) -> str:
 def counts(item: ObjectProgress) -> str:
     """Return what was read of an object and what became of it."""
     parts = [f"{item.counts[name]:,} {name}" for name in _COUNTED if item.counts[name]]
-    return ", ".join([_of(item), *parts, *([item.error] if item.error else [])])
+    return ", ".join([_of(item), *parts, *filter(None, (item.error, waits(item)))])
+
+
+def waits(item: ObjectProgress) -> str:
+    """Return until when an object waits and why; empty if it does not."""
+    if not item.waits:
+        return ""
+    until = f" until {item.until.astimezone():%H:%M:%S}" if item.until else ""
+    return f"waits{until} and goes on by itself: {item.waits}"
 
 
 def _of(item: ObjectProgress) -> str:

@@ -167,14 +167,17 @@ def events(session: Session, host: Host, source: DataSource, cursor: str | None)
 
 
 def log_of(session: Session, run: RunProgress) -> Iterator[dict[str, Any]]:
-    """Return what a run did: how many records of each object came to what, then each refused record with its reason.
+    """Return what a run did: how many records of each object came to what, why it waits or failed, what was refused.
 
     Returns:
-        Rows of ``object, outcome, count, remote_id, reason``; the last two are None in counts.
+        Rows of ``object, outcome, count, remote_id, reason``; what does not apply is None.
     """
     for progress in run.objects.values():
         for outcome, count in progress.counts.items():
             yield {"object": progress.key, "outcome": outcome, "count": count, "remote_id": None, "reason": None}
+        for outcome, reason in (("waits", progress.waits), ("failed", progress.error)):
+            if reason:
+                yield {"object": progress.key, "outcome": outcome, "count": None, "remote_id": None, "reason": reason}
     columns = (RefusedRecord.object, RefusedRecord.remote_id, RefusedRecord.reason)
     of_run = select(*columns).where(RefusedRecord.source_id == run.source_id, RefusedRecord.run_id == run.run)
     rows = session.execute(of_run.order_by(RefusedRecord.object, RefusedRecord.id).execution_options(yield_per=1_000))

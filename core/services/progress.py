@@ -32,7 +32,9 @@ class ObjectProgress:
         expected: The vendor's own count of what there is to read, as far as it tells.
         partitions: How many parts it was split into.
         done: How many of them are finished.
-        error: Why a part failed or waits.
+        error: Why a part failed, or cannot go on before somebody acts.
+        waits: Why a part waits; it goes on by itself.
+        until: When it goes on at the earliest; None for at once.
         capped: How many relations were left out, since one object may not have more.
         incomplete: How many records were taken without parts that were refused.
     """
@@ -44,6 +46,8 @@ class ObjectProgress:
     partitions: int
     done: int
     error: str | None
+    waits: str | None = None
+    until: datetime | None = None
     capped: int = 0
     incomplete: int = 0
 
@@ -103,6 +107,13 @@ class RunProgress:
             return None
         left = sum(max((item.expected or 0) - item.counts["read"], 0) for item in items)
         return left / self.records_per_second
+
+    @property
+    def until(self) -> datetime | None:
+        """When it goes on, while all that is left of it waits."""
+        left = [item for item in self.objects.values() if item.done < item.partitions]
+        moments = [item.until for item in left if item.waits and item.until]
+        return min(moments) if moments and len(moments) == len(left) else None
 
     @property
     def status(self) -> str:
@@ -181,11 +192,11 @@ def _progress(run: RowMapping, manifest: Manifest, partitions: Sequence[RowMappi
         seconds=((ended or now_utc()) - started).total_seconds() if started else 0.0,
         error=run["error"],
         report=run["report"],
-        objects=_by_object(manifest, partitions),
+        objects=_by_object(manifest, partitions, goes_on=run["state"] in ("queued", "running")),
     )
 
 
-def _by_object(manifest: Manifest, partitions: Iterable[RowMapping]) -> dict[str, ObjectProgress]:
+def _by_object(manifest: Manifest, partitions: Iterable[RowMapping], *, goes_on: bool) -> dict[str, ObjectProgress]:
     """Sum up partitions by object; a page may also bring records of other objects than its partition's."""
     rows = list(partitions)
     counted = summed(row["counts"] for row in rows)
@@ -196,6 +207,8 @@ def _by_object(manifest: Manifest, partitions: Iterable[RowMapping]) -> dict[str
             continue
         counts = counted.get(spec.key, {})
         expected = [row["expected"] for row in theirs]
+        troubled = [row for row in theirs if row["error"]]
+        waiting = [row for row in troubled if goes_on and row["state"] == "ready"]
         objects[spec.key] = ObjectProgress(
             key=spec.key,
             label=spec.label,
@@ -203,7 +216,9 @@ def _by_object(manifest: Manifest, partitions: Iterable[RowMapping]) -> dict[str
             expected=None if not expected or None in expected else sum(expected),
             partitions=len(theirs),
             done=sum(row["state"] != "ready" for row in theirs),
-            error=next((row["error"] for row in theirs if row["error"]), None),
+            error=next((row["error"] for row in troubled if row not in waiting), None),
+            waits=waiting[0]["error"] if waiting else None,
+            until=waiting[0]["not_before"] if waiting else None,
             capped=counts.get("capped", 0),
             incomplete=counts.get("incomplete", 0),
         )

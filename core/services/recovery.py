@@ -94,8 +94,10 @@ def recover(
     """
     with mainstem.engine.connect() as connection:
         row = connection.execute(select(PARTITION).where(PARTITION.c.id == partition_id)).mappings().one()
-    log.warning("%s", error, extra={"run": row["run_id"], "partition": partition_id})
     attempts, restarts = row["attempts"] + 1, row["restarts"] + 1
+    waits = isinstance(error, Retry) and attempts < ATTEMPTS
+    level = logging.INFO if waits else logging.WARNING
+    log.log(level, "%s", error, extra={"run": row["run_id"], "partition": partition_id})
     if isinstance(error, Reauthorise):
         # In this order: once it is released, another thread would claim it and ask with the dead credentials again.
         pause(mainstem, source, row["run_id"], str(error))

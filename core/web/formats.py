@@ -88,11 +88,11 @@ def when(moment: datetime, style: str = "datetime") -> Markup:
 
     Args:
         moment: Aware.
-        style: ``"date"`` or ``"datetime"``.
+        style: ``"date"``, ``"datetime"`` or ``"time"``, which is to the second.
     """
     utc = moment.astimezone(UTC)
     day = f"{utc.day} {utc:%b %Y}"
-    text = day if style == "date" else f"{day}, {utc:%H:%M} UTC"
+    text = {"date": day, "time": f"{utc:%H:%M:%S} UTC"}.get(style, f"{day}, {utc:%H:%M} UTC")
     stamp = utc.isoformat(timespec="seconds")
     return Markup('<time datetime="{}" data-format="{}">{}</time>').format(stamp, style, text)
 

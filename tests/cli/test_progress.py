@@ -26,6 +26,10 @@ RUN = RunProgress(7, 1, "initial", "running", NOON, NOON, None, 1234, 5.0, None,
 def test_a_line_tells_counts_rate_requests_and_time_left():
     assert line(RUN) == "run 7 running · customers 50/200 · 10 records/s, 1,234 requests, 15 s left"
     assert line(replace(RUN, objects={"note": NOTES})) == "run 7 running · notes 7 · 1 records/s, 1,234 requests"
+    waiting = replace(NOTES, error=None, waits="a scroll is open")
+    assert line(replace(RUN, objects={"note": waiting})).endswith(
+        "notes: waits and goes on by itself: a scroll is open"
+    )
     assert line(replace(RUN, state="queued", objects={}, seconds=0.0)) == "run 7 queued · 0 records/s, 1,234 requests"
 
 

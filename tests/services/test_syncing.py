@@ -175,7 +175,9 @@ def test_a_retry_waits_as_long_as_the_vendor_says(mainstem: Mainstem, source: in
     assert row["lease_token"] is None
     assert busy.asked()["user", 1] == 1
     progress = syncing.progress(mainstem, run_id)
-    assert (progress.state, progress.objects["user"].error) == ("running", "Acme is busy")
+    user = progress.objects["user"]
+    assert (progress.state, user.error, user.waits, user.until) == ("running", None, "Acme is busy", row["not_before"])
+    assert progress.until == user.until
     assert progress.objects["firm"].done == 1
 
 

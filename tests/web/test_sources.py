@@ -139,6 +139,8 @@ def test_a_running_sync_shows_how_far_it_is_and_asks_again(factory: Factory, own
     run = factory.run(source, "running", kind="full", started_at=datetime.now(UTC) - timedelta(seconds=100))
     counts = {"contact": {"read": 5000, "created": 4990, "rejected": 10}}
     factory.partition(run, "contact", "ready", expected=10000, counts=counts, requests=42)
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    factory.partition(run, "article", "ready", expected=0, error="a scroll is open", not_before=noon)
     response = owner.get(f"/sources/{source.id}/progress")
     page = response.get_data(as_text=True)
     assert 'hx-trigger="every 2s"' in page
@@ -148,6 +150,8 @@ def test_a_running_sync_shows_how_far_it_is_and_asks_again(factory: Factory, own
     assert "Records read 5,000" in said
     assert "Requests 42" in said
     assert "Time left about 1 min 4" in said
+    assert "Articles: waits for Front Desk until 12:00:00 UTC , goes on by itself: a scroll is open" in said
+    assert "run-error" not in page
     assert "htmx.min.js" in owner.get(f"/sources/{source.id}").get_data(as_text=True)
 
 

@@ -4,6 +4,7 @@
   const formats = {
     date: new Intl.DateTimeFormat("en-GB", day),
     datetime: new Intl.DateTimeFormat("en-GB", { ...day, hour: "2-digit", minute: "2-digit" }),
+    time: new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" }),
   };
   const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long" });
 
