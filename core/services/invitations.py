@@ -69,7 +69,7 @@ def _add(
     if known is not None and known["state"] != "deleted":
         mend = ": reactivate this user" if known["state"] == "revoked" else ""
         raise Conflict(f"There is already a user with the email {email}{mend}")
-    values = {"role": role, "agent": agent, "state": "invited", "gone_at": None}
+    values = {"role": role, "agent": agent, "state": "invited", "imported": False, "gone_at": None}
     if known is None:
         fresh = {**values, "email": email, "created_at": now_utc()}
         id = int(connection.execute(USER.insert().values(fresh).returning(USER.c.id)).scalar_one())

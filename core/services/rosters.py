@@ -11,7 +11,7 @@ from core.contract.types import Roster, TeamUser
 from core.contract.types import Team as TeamOfVendor
 from core.db.bulk import insert_missing, table_of, upsert
 from core.db.models import Team, TeamMember, User
-from core.services.configuration import Chosen, SourceConfig
+from core.services.configuration import ROLES, Chosen, SourceConfig
 
 USER, TEAM, MEMBER = table_of(User), table_of(Team), table_of(TeamMember)
 
@@ -21,8 +21,9 @@ def store_roster(
 ) -> dict[str, int]:
     """Make the users and teams that came from a data source equal to ``roster``.
 
-    A user whose email is here already keeps role and state. Who left the vendor is marked as gone, never deleted:
-    what he did stays his.
+    A user whose email is here already keeps role and state; only whom this data source brought and who has not accepted
+    his invitation yet follows the roles that are chosen now. Who left the vendor, or is not wanted any more, is marked
+    as gone, never deleted: what he did stays his.
 
     Args:
         connection: A write transaction.
@@ -116,7 +117,14 @@ def _store_users(
         }
         for email, user in sorted(by_email.items())
     ]
+    follows = (USER.c.source_id == source_id, USER.c.imported, USER.c.state == "invited")
+    # Before the rows are taken over: whom another data source brought keeps what he got there.
+    undecided = set(connection.scalars(select(USER.c.email).where(*follows)))
     upsert(connection, USER, rows, update=("source_id", "remote_id", "gone_at"), key=("email",))
+    for role in ROLES[1:]:
+        emails = [row["email"] for row in rows if row["role"] == role and row["email"] in undecided]
+        changed = USER.update().where(*follows, USER.c.email.in_(emails), USER.c.role != role)
+        connection.execute(changed.values(role=role))
     columns = (USER.c.id, USER.c.email, USER.c.imported)
     stored = connection.execute(select(*columns).where(USER.c.source_id == source_id)).all()
     # Whoever was here before works here, whatever the vendor says.

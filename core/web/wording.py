@@ -10,6 +10,7 @@ from core.db.models import DataSource
 from core.filters import sentence
 from core.services.configuration import SECTIONS, SourceConfig, read_config
 from core.services.selecting import read_selection
+from core.web.formats import ROLES
 from core.web.steps import steps_of
 from core.web.steps.question import Setup, has
 
@@ -110,10 +111,15 @@ def _people(setup: Setup) -> tuple[str, list[str]]:
         for member in team.members
         if has(config.members[team.remote_id], member)
     }
-    users = [user for user in roster.users if user.remote_id in brought or has(config.users, user.remote_id)]
+    users = [
+        user for user in roster.users if user.email and (user.remote_id in brought or has(config.users, user.remote_id))
+    ]
     said = [f"{_count(teams, 'team')} and {_count(len(users), 'user')}."]
     if users:
-        said.append("They get an invitation by email, and can log in when they have accepted it.")
+        named = [config.roles.get(user.remote_id, config.roles.get("default", "agent")) for user in users]
+        counts = _listed(f"{named.count(role):,} {label}" for role, label in ROLES.items() if role in named)
+        said.append(f"Roles: {counts}. Users who accepted their invitation keep their role.")
+        said.append("New ones get an invitation by email, and can log in when they have accepted it.")
     return "Works here too", said
 
 

@@ -130,6 +130,21 @@ def test_an_admin_changes_a_role_for_good(office: Office):
     assert (office.users()["Ann"]["role"], office.users()["Ann"]["state"]) == ("admin", "revoked")
 
 
+def test_only_whom_this_source_brought_and_who_has_not_accepted_follows_the_roles(office: Office):
+    dee, user = TeamUser("4", "dee@acme.example", "Dee"), table_of(User)
+    by_hand = {"email": dee.email, "name": "Dee", "role": "agent", "state": "invited", "created_at": now_utc()}
+    with writing(office.mainstem.engine) as connection:
+        connection.execute(user.insert().values(**by_hand, preferences={}))
+    everybody = Roster(users=(ANN, BOB, CID, dee))
+    office.store(everybody)
+    with writing(office.mainstem.engine) as connection:
+        connection.execute(user.update().where(User.email == ANN.email).values(state="active"))
+        connection.execute(user.update().where(User.email == BOB.email).values(source_id=None))
+    office.store(everybody, roles={"default": "read_only"})
+    roles = {name: row["role"] for name, row in office.users().items()}
+    assert roles == {"Ann": "agent", "Bob": "agent", "Cid": "read_only", "Dee": "agent"}
+
+
 def test_who_left_is_marked_and_comes_back(office: Office):
     office.store(ALL)
     office.store(Roster(users=(ANN,), teams=(HELP,)))

@@ -182,3 +182,11 @@ def test_a_plugin_says_which_steps_there_are_and_in_which_order():
     asked = replace(SETUP, manifest=replace(SETUP.manifest, steps=("merge", "teams", "fields")))
     assert [step.key for step in steps_of(asked.manifest)] == ["merge", "teams", "fields"]
     assert [key for _, _, key in plan_in_words(asked)] == ["merge", "teams", "fields"]
+
+
+def test_the_summary_lists_the_roles_and_says_whose_stay():
+    roles = {"default": "read_only", SETUP.roster.users[0].remote_id: "admin"}
+    asked = replace(SETUP, config={**SETUP.config, "teams": {"roles": roles}})
+    said = next(sentences for _, sentences, key in plan_in_words(asked) if key == "teams")
+    others = len(SETUP.roster.users) - 1
+    assert f"Roles: 1 Admin, {others} Read only. Users who accepted their invitation keep their role." in said
