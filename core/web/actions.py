@@ -99,8 +99,8 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
             "Delete",
             "trash",
             ("archived",),
-            "The data source, its credentials and its settings go for good. People, organizations and activities that "
-            "it brought stay.",
+            "The data source, its credentials and its settings go for good. People, organizations, activities and "
+            "articles that it brought stay, and so do the users and teams; they are no longer updated.",
             _plainly(connecting.delete),
             "Deleted",
             danger=True,
@@ -108,3 +108,8 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         ),
     }
 )
+
+FREEING: Mapping[str, str] = MappingProxyType(
+    {"connected": "disconnect", "needs_attention": "disconnect", "disconnected": "archive", "archived": "delete"}
+)
+"""The next action on the way to the deletion of a data source, by its state."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from core.db.models import DataSource, Draft, Run
 from core.services.mainstem import Mainstem
@@ -21,14 +22,22 @@ def begin(owner: FlaskClient, **form: str) -> int:
     return int(response.location.rpartition("/")[2])
 
 
-def test_the_catalogue_says_what_comes_in_and_what_is_connected(factory: Factory, owner: FlaskClient):
+def test_the_catalogue_says_what_comes_in_and_what_is_connected(
+    mainstem: Mainstem, factory: Factory, owner: FlaskClient
+):
     page = text(owner.get("/sources/new"))
     assert "Front Desk" in page
     assert "Get started" in page
     assert "Nothing matches" in text(owner.get("/sources/new?q=ledger"))
     assert "Front Desk" in text(owner.get("/sources/new?q=companies&category=Customer+support"))
-    factory.source()
-    assert "Connected already" in text(owner.get("/sources/new"))
+    id = factory.source().id
+    for state, next_one in (("connected", "disconnect"), ("disconnected", "archive"), ("archived", "delete")):
+        with mainstem.engine.begin() as connection:
+            connection.execute(update(DataSource).values(state=state))
+        response = owner.get("/sources/new")
+        assert "Data source already connected: disconnect, archive and delete" in text(response)
+        assert f'href="/sources/{id}/{next_one}"' in response.get_data(as_text=True)
+    assert 'href="/sources/" aria-current="page"' in response.get_data(as_text=True)
 
 
 def test_pages_of_the_catalogue_do_not_ask_more_the_more_there_is(

@@ -19,11 +19,13 @@ from core.contract.types import Manifest
 from core.host import PluginError
 from core.kit.report import kept
 from core.runtime.valkey import ValkeyError
-from core.services import connecting, consents, drafts, opening
+from core.services import connecting, consents, drafts, opening, overview
 from core.services.consents import ConsentError, Traveller, Waiting
 from core.services.errors import Invalid, ServiceError
 from core.services.sources import get_source
 from core.web.access import actor, mainstem, requires
+from core.web.actions import ACTIONS, FREEING
+from core.web.database import session as database
 from core.web.steps import OPTIONS
 from core.web.steps.question import Setup
 
@@ -59,9 +61,17 @@ def _mentions(manifest: Manifest, asked: str) -> bool:
     return all(word in text for word in asked.casefold().split())
 
 
-def _blocking(manifests: Iterable[Manifest]) -> dict[str, int]:
-    with mainstem().engine.connect() as connection:
-        return opening.blocking(connection, manifests)
+def _blocking(manifests: Iterable[Manifest]) -> dict[str, dict[str, Any]]:
+    """Return, of each plugin of which no other account may be connected, what is in the way and what frees it."""
+    in_the_way = opening.blocking(database().connection(), manifests)
+    found = {}
+    for manifest in manifests:
+        if manifest.name in in_the_way:
+            source = overview.get(database(), in_the_way[manifest.name])
+            key = FREEING[source.state]
+            already = opening.already_connected(manifest)
+            found[manifest.name] = {"source": source, "key": key, "next": ACTIONS[key].label, "already": already}
+    return found
 
 
 @blueprint.get("/sources/new/<plugin>")
@@ -204,7 +214,6 @@ def _page(
 ) -> str:
     setup = _setup(manifest, config)
     fields = manifest.credentials().fields
-    existing = _blocking([manifest]).get(manifest.name)
     return render_template(
         "connect/connect.html",
         manifest=manifest,
@@ -216,7 +225,6 @@ def _page(
         pasted=bool(set(errors or {}) - set(manifest.consent_asks)),
         # What is no secret need not be typed in again.
         given={key: text for key, text in (given or {}).items() if not fields[key].metadata.get("secret")},
-        existing=existing,
-        already=opening.already_connected(manifest) if existing is not None else "",
+        existing=_blocking([manifest]).get(manifest.name),
         **OPTIONS.view(setup),
     )
