@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, or_, select
@@ -154,16 +155,21 @@ def completeness(mainstem: Mainstem, source_id: int) -> Mapping[str, Completenes
         NotFound: There is no such data source.
     """
     with mainstem.engine.connect() as connection:
-        get_source(connection, source_id)
-        told, left = last_report(connection, source_id).get("objects", {}), left_by(connection, source_id)
+        source = get_source(connection, source_id)
+        report, left = last_report(connection, source_id, since=source["created_at"]), left_by(connection, source_id)
+        told = report.get("objects", {})
         return {key: replace(_read(value), left=left.get(key, 0)) for key, value in told.items()}
 
 
-def last_report(connection: Connection, source_id: int, *kinds: str) -> Mapping[str, Any]:
-    """Return what was found at the end of the last run that tells, one of ``kinds`` if given; {} if none does."""
+def last_report(
+    connection: Connection, source_id: int, *kinds: str, since: datetime | None = None
+) -> Mapping[str, Any]:
+    """Return what was found at the end of the last run that tells, of ``kinds`` and ``since`` then if given, or {}."""
     told = select(RUN.c.report).where(RUN.c.source_id == source_id, RUN.c.finished_at.is_not(None))
     if kinds:
         told = told.where(RUN.c.kind.in_(kinds))
+    if since is not None:
+        told = told.where(RUN.c.created_at >= since)
     reports: Sequence[Mapping[str, Any]] = connection.scalars(told.order_by(RUN.c.id.desc()).limit(20)).all()
     return next((report for report in reports if "objects" in report), {})
 

@@ -13,7 +13,7 @@ from core.db.models import DataSource, Mail, RefusedRecord, Run, User, WebhookDe
 from core.host import Host
 from core.services.mainstem import Mainstem
 from core.services.paging import counts_up_to_limit
-from core.services.progress import RunProgress, progress_of
+from core.services.progress import RunProgress, progress_of, since_connected
 
 Kind = Literal["source", "run", "refused", "webhooks", "invitations", "mail", "plugin"]
 
@@ -65,7 +65,7 @@ def running(mainstem: Mainstem, session: Session) -> list[tuple[DataSource, RunP
 
 def _of_sources(session: Session) -> Iterator[Matter]:
     shown = select(DataSource).where(DataSource.state.in_(("connected", "needs_attention"))).order_by(DataSource.id)
-    last = select(func.max(Run.id)).where(Run.finished_at.is_not(None)).group_by(Run.source_id)
+    last = select(func.max(Run.id)).where(Run.finished_at.is_not(None), since_connected()).group_by(Run.source_id)
     runs = {run.source_id: run for run in session.scalars(select(Run).where(Run.id.in_(last)))}
     found = session.scalars(shown).all()
     refused, dead = (counts_up_to_limit(session, [of(source.id) for source in found]) for of in (_refused, _dead))

@@ -14,10 +14,11 @@ from core.contract.types import Manifest
 from core.db.models import Activity, DataSource, Field, RefusedRecord, Run, WebhookDelivery
 from core.host import Host, PluginMissing
 from core.services import entities, paging
+from core.services.completeness import left_by
 from core.services.configuration import read_config
 from core.services.counting import Numbers, numbers_of
 from core.services.errors import NotFound
-from core.services.progress import RunProgress
+from core.services.progress import RunProgress, since_connected
 from core.services.sources import now_utc
 
 T = TypeVar("T")
@@ -69,19 +70,39 @@ def get(session: Session, id: int) -> DataSource:
     return source
 
 
+def before(session: Session, host: Host, plugin: str, remote_id: str) -> Numbers | None:
+    """Return what an account brought that was connected and deleted before; None if it was not or brought nothing."""
+    theirs = select(DataSource).where(DataSource.plugin == plugin, DataSource.remote_id == remote_id)
+    source = session.scalar(theirs.where(DataSource.state == "deleted"))
+    numbers = None if source is None else numbers_of(session, host, [source])[source.id]
+    return None if numbers == Numbers() else numbers
+
+
+def taken_up(session: Session, source: DataSource) -> bool:
+    """Return whether a data source that was deleted before is connected anew, and nothing was read completely since."""
+    earlier = select(Run.id).where(Run.source_id == source.id, Run.created_at < source.created_at)
+    return not source.since and session.scalar(earlier.limit(1)) is not None
+
+
+def left_people(session: Session, host: Host, source: DataSource) -> int:
+    """Return how many records of people a data source brought that do not meet the admin's conditions any more."""
+    manifest, left = manifest_of(host, source), left_by(session.connection(), source.id)
+    return sum(left.get(spec.key, 0) for spec in (manifest.objects if manifest else ()) if spec.kind == "person")
+
+
 def listing(session: Session, host: Host) -> list[Summary]:
     """Return all data sources, the archived ones last, with their counts and last runs."""
     shown = select(DataSource).where(DataSource.state != "deleted")
     sources = session.scalars(shown.order_by(DataSource.state == "archived", DataSource.id)).all()
-    last = select(func.max(Run.id)).group_by(Run.source_id)
+    last = select(func.max(Run.id)).where(since_connected()).group_by(Run.source_id)
     runs = {run.source_id: run for run in session.scalars(select(Run).where(Run.id.in_(last)))}
     numbers = numbers_of(session, host, sources)
     return [Summary(source, title(host, source), numbers[source.id], runs.get(source.id)) for source in sources]
 
 
 def runs(session: Session, source_id: int, before: int | None = None, size: int = 20) -> Batch[Run]:
-    """Return the runs of a data source, the last first, from before run ``before`` on."""
-    rows = select(Run).where(Run.source_id == source_id)
+    """Return the runs of a data source since it was connected, the last first, from before run ``before`` on."""
+    rows = select(Run).where(Run.source_id == source_id, since_connected())
     if before is not None:
         rows = rows.where(Run.id < before)
     found = session.scalars(rows.order_by(Run.id.desc()).limit(size + 1)).all()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import ColumnElement, RowMapping, func, select
 
 from core.contract.types import Manifest, RunSummary
 from core.db.bulk import table_of
@@ -149,6 +149,11 @@ class RunProgress:
         )
 
 
+def since_connected() -> ColumnElement[bool]:
+    """Return the condition that a run is not of the time before its data source was deleted and connected anew."""
+    return RUN.c.created_at >= select(SOURCE.c.created_at).where(SOURCE.c.id == RUN.c.source_id).scalar_subquery()
+
+
 def progress(mainstem: Mainstem, run_id: int) -> RunProgress:
     """Return how far a run is.
 
@@ -226,7 +231,7 @@ def _by_object(manifest: Manifest, partitions: Iterable[RowMapping], *, goes_on:
 
 
 def latest(mainstem: Mainstem, source_id: int) -> RunProgress | None:
-    """Return the progress of a data source's last run, or None when it has had none."""
+    """Return the progress of a data source's last run, or None when it has had none since it was connected."""
     with mainstem.engine.connect() as connection:
-        run_id = connection.scalar(select(func.max(RUN.c.id)).where(RUN.c.source_id == source_id))
+        run_id = connection.scalar(select(func.max(RUN.c.id)).where(RUN.c.source_id == source_id, since_connected()))
     return None if run_id is None else progress(mainstem, run_id)

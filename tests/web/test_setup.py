@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from core.db.models import DataSource, Draft, Run
+from core.services import overview
 from core.services.mainstem import Mainstem
 from tests.services.conftest import rows
 from tests.web.factories import NOW, Factory
@@ -110,6 +112,24 @@ def test_answers_are_kept_and_the_next_open_step_is_found(mainstem: Mainstem, ow
     assert source["config"]["objects"] == {"contact": "all"}
     assert [row["kind"] for row in rows(mainstem.engine, Run)] == ["initial"]
     assert owner.get(f"/setup/{draft}/done").status_code == 404
+
+
+def test_an_account_that_was_connected_and_deleted_before_is_said_to_be_taken_up(
+    mainstem: Mainstem, factory: Factory, owner: FlaskClient
+):
+    source = factory.source(state="deleted", remote_id="desk-1")
+    person = factory.person(source)
+    factory.activity(source, person)
+    factory.link(source, person.id, "contact", "other", left_at=NOW)
+    factory.run(source, "failed", error="No answer")
+    draft = begin(owner)
+    assert "taken up again: 1 person, 1 activity. Nothing comes in twice." in text(owner.get(f"/setup/{draft}/done"))
+    page = text(send(owner, f"/setup/{draft}/done", follow_redirects=True))
+    assert "what it brought then is still here" in page
+    assert "1 no longer meet the conditions" in page
+    with Session(mainstem.engine) as session:
+        assert [run.state for run in overview.runs(session, source.id).items] == ["queued"]
+    assert "No answer" not in text(owner.get("/"))
 
 
 def test_the_wizard_goes_the_way_that_the_plugin_declares(

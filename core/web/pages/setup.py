@@ -16,11 +16,12 @@ from core import jobs
 from core.contract.errors import SourceError
 from core.host import PluginError
 from core.runtime.valkey import ValkeyError
-from core.services import drafts, dryrun
+from core.services import drafts, dryrun, overview
 from core.services.errors import Conflict, Invalid, ServiceError
 from core.services.estimating import estimate
 from core.services.policies import proposed_keys
 from core.web.access import actor, mainstem, requires
+from core.web.database import session
 from core.web.forms import answered, shown
 from core.web.steps import STEPS, steps_of
 from core.web.steps.question import Setup, Step
@@ -158,6 +159,7 @@ def _review(draft: RowMapping, problem: str = "") -> str:
         words=plan_in_words(setup),
         afterwards=afterwards_in_words(setup),
         problem=problem,
+        before=overview.before(session(), mainstem().host, draft["plugin"], draft["remote_id"]),
         **_frame(draft, setup, "done"),
     )
 

@@ -19,6 +19,7 @@ from core.services import connecting, consents, controls, drafts, overview
 from core.services.completeness import completeness
 from core.services.counting import numbers_of, series
 from core.services.errors import ServiceError
+from core.services.fields import stored_schema
 from core.services.progress import RunProgress, latest
 from core.services.progress import progress as progress_of
 from core.services.reconfiguring import add_new_fields
@@ -64,6 +65,8 @@ def show(id: int) -> ResponseReturnValue:
         counts=(numbers := numbers_of(session(), mainstem().host, [source])[id]),
         days=series([numbers.activity_days], 14),
         progress=_progress(id),
+        taken_up=overview.taken_up(session(), source),
+        left=overview.left_people(session(), mainstem().host, source),
     )
 
 
@@ -240,12 +243,13 @@ def _progress(id: int) -> RunProgress | None:
 def _render(template: str, source: DataSource, **values: object) -> str:
     host = mainstem().host
     manifest = overview.manifest_of(host, source)
+    schema = stored_schema(session().connection(), source.id, retired=True)
     actions = {key: action for key, action in ACTIONS.items() if source.state in action.states}
     return render_template(
         template,
         source=source,
         title=overview.title(host, source),
-        words=config_in_words(source, manifest) if manifest else [],
+        words=config_in_words(source, manifest, schema) if manifest else [],
         edits=[OPTIONS, *steps_of(manifest)] if manifest else [],
         actions=actions,
         waiting=overview.waiting_fields(session(), source, manifest) if manifest else [],
