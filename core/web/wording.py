@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from core.contract.fields import SYSTEM_FIELDS
-from core.contract.types import Manifest, MergePolicy
+from core.contract.fields import SYSTEM_FIELDS, Entity, SystemField
+from core.contract.types import FieldSpec, Manifest, MergePolicy
 from core.db.models import DataSource
-from core.filters import sentence
+from core.filters import FilterError, sentence
 from core.services.configuration import SECTIONS, SourceConfig, read_config
 from core.services.selecting import read_selection
 from core.web.formats import ROLES
 from core.web.steps import steps_of
+from core.web.steps.fields import fields_by_kind
 from core.web.steps.question import Setup, has
 
 KNOWN = {
@@ -22,6 +23,13 @@ KNOWN = {
 MODES = {"any": " or ", "next_if_empty": ", or where it is empty by ", "all": " and "}
 """How two merge keys go together in a sentence."""
 
+RESTING = {
+    "needs_attention": "Not before it is reconnected",
+    "disconnected": "Not at all, while it is disconnected",
+    "archived": "Not at all, while it is archived",
+}
+"""How changes come in while nothing does."""
+
 STRATEGIES = {
     "append_only": "Get values only where they have none",
     "overwrite_existing": "Are overwritten",
@@ -29,8 +37,13 @@ STRATEGIES = {
 }
 
 
-def config_in_words(source: DataSource, manifest: Manifest) -> list[tuple[str, str]]:
+def config_in_words(source: DataSource, manifest: Manifest, schema: Sequence[FieldSpec] = ()) -> list[tuple[str, str]]:
     """Return the choices as pairs of a term and what it is set to.
+
+    Args:
+        source: The data source.
+        manifest: Its plugin's.
+        schema: The fields of the account, those too that it no longer has.
 
     Raises:
         core.services.errors.Invalid: The plugin no longer offers what was chosen.
@@ -38,16 +51,58 @@ def config_in_words(source: DataSource, manifest: Manifest) -> list[tuple[str, s
     config, _ = read_config(source.config, manifest)
     said = [
         ("Imports", _objects(config, manifest)),
+        *_conditions(config, manifest, schema),
         ("Known people", STRATEGIES[config.strategy]),
         ("New people", "Are left out" if config.existing_only else "Are added"),
-        ("May change", _fields(config)),
+        *_recognised(config, manifest),
+        *((f"May change of {label.lower()}", _fields(config, specs)) for label, specs in fields_by_kind(manifest)),
         ("Activities kept", _days(config, manifest)),
+        ("Teams and users", _working(config) if manifest.teams else ""),
     ]
     if not manifest.deletes:
         deleted = "Not told, so kept here"
     else:
         deleted = "Archived here" if config.archive_deleted else "Kept here"
-    return [*said, ("Deleted there", deleted), ("Changes come in", _changes(config, manifest).capitalize())]
+    changes = _changes(config, manifest).capitalize()
+    return [*said, ("Deleted there", deleted), ("Changes come in", RESTING.get(source.state, changes))]
+
+
+def _conditions(config: SourceConfig, manifest: Manifest, schema: Sequence[FieldSpec]) -> list[tuple[str, str]]:
+    if not manifest.selective:
+        return []
+    try:
+        filters = read_selection(config, manifest, schema)
+    except FilterError:
+        return [("Conditions", "Some no longer fit the fields: look at Select records")]
+    return [
+        (f"Which {key}", f"Only where {sentence(filters[kind])}" if kind in filters else "All")
+        for kind, key in SECTIONS.items()
+        if any(spec.kind == kind for spec in manifest.objects)
+    ]
+
+
+def _recognised(config: SourceConfig, manifest: Manifest) -> list[tuple[str, str]]:
+    own = f"{manifest.title}'s own id, then "
+    return [
+        (f"{key.capitalize()} are recognised by", own + (_joined(kind, policy) or "nothing else"))
+        if (policy := config.matching.get(kind))
+        else (f"{key.capitalize()} are recognised by", f"{own}the keys that {manifest.title} proposes")
+        for kind, key in SECTIONS.items()
+        if any(spec.kind == kind for spec in manifest.objects)
+    ]
+
+
+def _joined(kind: Entity, policy: MergePolicy) -> str:
+    labels = [spec.label for name in policy.keys for spec in SYSTEM_FIELDS[kind] if spec.key == name]
+    return MODES[policy.mode].join(labels)
+
+
+def _working(config: SourceConfig) -> str:
+    teams = "All teams" if config.teams is None else _count(len(config.teams), "team")
+    users = "all users" if config.users is None and not config.members else "the users who were chosen"
+    others = [ROLES[role] for id, role in config.roles.items() if id != "default"]
+    more = "".join(f", {others.count(label):,} as {label}" for label in ROLES.values() if label in others)
+    return f"{teams} and {users}, as {ROLES[config.roles.get('default', 'agent')]}{more}"
 
 
 def afterwards_in_words(setup: Setup) -> list[str]:
@@ -137,9 +192,8 @@ def _keys(setup: Setup) -> list[str]:
     for kind, key in SECTIONS.items():
         if setup.has(kind):
             policy = setup.choices.matching.get(kind) or setup.policies.get(kind, MergePolicy())
-            labels = [spec.label for name in policy.keys for spec in SYSTEM_FIELDS[kind] if spec.key == name]
-            joined = MODES[policy.mode].join(labels)
-            by = f"{setup.manifest.title}'s own id{f', then by {joined}' if labels else ' alone'}"
+            joined = _joined(kind, policy)
+            by = f"{setup.manifest.title}'s own id{f', then by {joined}' if joined else ' alone'}"
             said.append(f"{key.capitalize()} are recognised by {by}.")
     return said
 
@@ -153,11 +207,9 @@ def _objects(config: SourceConfig, manifest: Manifest) -> str:
     )
 
 
-def _fields(config: SourceConfig) -> str:
-    labels = {field.key: field.label for fields in SYSTEM_FIELDS.values() for field in fields}
-    which = (
-        "All system fields" if config.modify is None else _listed(labels.get(key, key) for key in sorted(config.modify))
-    )
+def _fields(config: SourceConfig, specs: Iterable[SystemField]) -> str:
+    modify = config.modify
+    which = "All system fields" if modify is None else _listed(spec.label for spec in specs if spec.key in modify)
     return f"{which or 'No system field'}{', if they are empty' if config.keep_existing and which else ''}"
 
 

@@ -9,11 +9,12 @@ import pytest
 from werkzeug.datastructures import MultiDict
 
 from core.contract.types import FieldSpec, MergePolicy, Roster, Team, TeamUser
+from core.db.models import DataSource
 from core.services.configuration import read_config
 from core.web.steps import OPTIONS, STEPS, steps_of
 from core.web.steps.fields import ticked_all
 from core.web.steps.question import Setup, Step
-from core.web.wording import plan_in_words
+from core.web.wording import config_in_words, plan_in_words
 from tests.services.vendor import manifest
 
 ROSTER = Roster(
@@ -190,3 +191,14 @@ def test_the_summary_lists_the_roles_and_says_whose_stay():
     said = next(sentences for _, sentences, key in plan_in_words(asked) if key == "teams")
     others = len(SETUP.roster.users) - 1
     assert f"Roles: 1 Admin, {others} Read only. Users who accepted their invitation keep their role." in said
+
+
+def test_the_settings_of_a_data_source_say_conditions_teams_and_that_nothing_comes_in():
+    config = {
+        "selection": {"people": {"all": [{"field": "plan", "op": "is", "value": "Pro"}]}},
+        "teams": {"teams": ["s"], "roles": {"default": "standard", "ann": "admin"}},
+    }
+    words = dict(config_in_words(DataSource(config=config, state="archived"), SETUP.manifest, SCHEMA))
+    assert (words["Which people"], words["Which organizations"]) == ("Only where Plan is “Pro”", "All")
+    assert words["Teams and users"] == "1 team and all users, as Standard, 1 as Admin"
+    assert words["Changes come in"] == "Not at all, while it is archived"

@@ -30,6 +30,7 @@ from core.web.steps.question import Setup, Step
 
 blueprint = Blueprint("edit", __name__, url_prefix="/sources")
 
+SHORTER = "Where they are kept shorter, older ones begin to go within a minute and stay in the counters."
 AUDIENCES = "People may leave audiences and enter them again."
 CONSEQUENCES: Mapping[str, str] = {
     "options": "This holds for what comes in from now on. Values that are here already stay as they are.",
@@ -37,15 +38,17 @@ CONSEQUENCES: Mapping[str, str] = {
     f"take out comes in no more; its values stay. {AUDIENCES}",
     "teams": "Teams and users are read again at once. Who is taken out is marked as gone and never deleted.",
     "retention": "A resync starts at once: what changed since the last one, and, where activities are kept longer, "
-    f"those of the time that was not covered before. Shorter means that older ones go. {AUDIENCES}",
+    f"those of the time that was not covered before. {SHORTER} {AUDIENCES}",
     "records": "Where conditions are added, changed or dropped, all records are read again. Those that no longer meet "
     f"them stay and are no longer updated; how many is told under Health. {AUDIENCES}",
     "merge": "This holds for what comes in from now on. Who was merged already stays merged.",
 }
 """What follows from a change, said before it is made."""
+RESYNCS = ("teams", "retention", "records")
+"""The questions whose new answer starts a sync."""
 ALL_ANEW = (
     "A resync starts at once. Where activities are kept longer, all of their objects is read again from the beginning. "
-    f"Shorter means that older ones go. {AUDIENCES}"
+    f"{SHORTER} {AUDIENCES}"
 )
 """The same of a longer retention, where the plugin cannot read the past alone."""
 
@@ -106,7 +109,7 @@ def answer(id: int, key: str) -> ResponseReturnValue:
         flash(str(error), "danger")
         return redirect(url_for("sources.show", id=id))
     changed = any(source["config"].get(name) != value for name, value in given.sections.items())
-    if source["state"] == "connected" and changed and (anew or key in ("retention", "teams")):
+    if source["state"] == "connected" and changed and (anew or key in RESYNCS):
         _sync(id)
     else:
         flash("Saved", "success")
@@ -144,5 +147,9 @@ def _page(
     if step.key == "retention" and not setup.manifest.past:
         consequence = ALL_ANEW
     return render_template(
-        "sources/edit.html", source=source, consequence=consequence, **shown(setup, step, form, errors)
+        "sources/edit.html",
+        source=source,
+        consequence=consequence,
+        resyncs=RESYNCS,
+        **shown(setup, step, form, errors),
     )

@@ -48,6 +48,9 @@
   // A page that comes back with the back button waits for nobody.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
+  // What said that a sync has started is over when it ended.
+  document.body.addEventListener("run-ended", () => document.querySelector(".content > .notice-success")?.remove());
+
   localise(document);
   document.addEventListener("htmx:afterSwap", () => localise(document));
 })();
