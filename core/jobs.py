@@ -196,6 +196,8 @@ def sweep_activities(source_id: int) -> None:
     _answer(mainstem, "sweep_activities", source_id)
     if retention.sweep(mainstem, source_id):
         ring(mainstem, "sweep_activities", "chores", source_id, once=True)
+    else:
+        ring(mainstem, "recount", "chores", source_id, once=True)
 
 
 def ring_for_mail(mainstem: Mainstem) -> None:

@@ -245,7 +245,7 @@ def finish(mainstem: Mainstem, run: RunProgress, url: str, plugin: str) -> None:
     rows = [(kind, f"{number:>9,}") for kind, number in counts.items()]
     show(
         {"plugin": plugin, "sync": run.summary(), "counts": counts, "url": url, "email": ADMIN, "password": password},
-        f"{outcome(run)}\n\n{table(['IN THE DATABASE', '   NUMBER'], rows, empty='')}\n\n"
+        f"{outcome(run)}\n\n{table(['KEPT NOW', '   NUMBER'], rows, empty='')}\n\n"
         f"Web admin: {url}\nEmail:     {ADMIN}\nPassword:  {password}",
     )
 

@@ -19,7 +19,7 @@ from core.db.engine import writing
 from core.db.models import Activity, Article, DataSource, Link, Person, Run
 from core.host import Host, PluginMissing
 from core.services.mainstem import Mainstem
-from core.services.retention import activity_count
+from core.services.retention import activity_counts
 from core.services.sources import SOURCE, now_utc
 
 DAYS = 30
@@ -38,6 +38,7 @@ class Numbers:
         people: That it knows.
         organizations: That it knows.
         activities: That it brought, those too that went when they were past their retention.
+        activities_kept: Those of them that are still here.
         articles: That are not archived.
         activity_days: When its activities occurred.
         people_days: When people were added whom it brought first.
@@ -46,6 +47,7 @@ class Numbers:
     people: int = 0
     organizations: int = 0
     activities: int = 0
+    activities_kept: int = 0
     articles: int = 0
     activity_days: Days = field(default_factory=dict)
     people_days: Days = field(default_factory=dict)
@@ -102,11 +104,13 @@ def count(connection: Connection, host: Host, source: DataSource) -> Numbers:
     manifest = _manifest(host, source)
     people, organizations = (_entities(connection, source, manifest, kind) for kind in ("person", "organization"))
     mine = Activity.source_id == source.id
+    activities, kept = activity_counts(connection, source.id)
     articles = select(func.count()).where(Article.source_id == source.id, Article.archived_at.is_(None))
     return Numbers(
         people=people,
         organizations=organizations,
-        activities=activity_count(connection, source.id),
+        activities=activities,
+        activities_kept=kept,
         articles=connection.scalar(articles) or 0,
         activity_days=_by_day(connection, select(func.count()).select_from(Activity).where(mine), Activity.occurred_at),
         people_days=_by_day(

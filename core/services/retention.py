@@ -206,9 +206,9 @@ def totals(connection: Connection, person_id: UUID) -> dict[str, Total]:
     return found
 
 
-def activity_count(connection: Connection, source_id: int) -> int:
-    """Return how many activities a data source brought in all, those that are past their retention among them."""
-    mine = (ACTIVITY.c.source_id == source_id, uncounted(connection, source_id))
-    live = connection.scalar(select(func.count()).select_from(ACTIVITY).where(*mine)) or 0
-    past = connection.scalar(select(func.sum(PAST.c.count)).where(PAST.c.source_id == source_id)) or 0
-    return live + int(past)
+def activity_counts(connection: Connection, source_id: int) -> tuple[int, int]:
+    """Return how many activities a data source brought, also those past their retention, and how many are kept."""
+    mine = select(func.count(), func.sum(case((uncounted(connection, source_id), 1), else_=0)))
+    kept, live = connection.execute(mine.where(ACTIVITY.c.source_id == source_id)).one()
+    past = connection.scalar(select(func.sum(PAST.c.count)).where(PAST.c.source_id == source_id))
+    return int(live or 0) + int(past or 0), kept

@@ -19,7 +19,7 @@ from core.pipeline.ids import link_id
 from core.pipeline.merges import undo
 from core.services import retention
 from core.services.mainstem import Mainstem
-from core.services.retention import Total, activity_count, joined, sweep, to_sweep, totals
+from core.services.retention import Total, activity_counts, joined, sweep, to_sweep, totals
 from core.services.sources import SOURCE
 from tests.services.conftest import run
 from tests.services.vendor import LONG_AGO, Vendor, user
@@ -72,7 +72,9 @@ def kept(mainstem: Mainstem) -> list[float]:
 
 def brought(mainstem: Mainstem, source_id: int) -> int:
     with mainstem.engine.connect() as connection:
-        return activity_count(connection, source_id)
+        ever, now = activity_counts(connection, source_id)
+    assert now == len(kept(mainstem))
+    return ever
 
 
 def test_what_is_past_its_retention_goes_and_is_still_counted(mainstem: Mainstem, vendor: Vendor, source: int):

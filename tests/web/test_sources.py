@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from flask.testing import FlaskClient
 from rq import Queue
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.app import create_app
-from core.db.models import AuditEntry, DataSource, Run
+from core.db.models import ActivityPast, AuditEntry, DataSource, Run
 from core.jobs import redis_of
 from core.services.counting import recount
 from core.services.mainstem import Mainstem
@@ -134,6 +135,16 @@ def test_activities_are_counted_by_day(factory: Factory, owner: FlaskClient):
     assert 'Activities of the last 14 days</h2>\n      <span class="card-note">4 in 14 days, 5 in 30</span>' in page
     yesterday = today - timedelta(days=1)
     assert f"<title>{yesterday.day} {yesterday:%b}: 2</title>" in page
+
+
+def test_activities_that_went_count_beside_those_kept_now(factory: Factory, owner: FlaskClient):
+    source = factory.source()
+    factory.activity(source, None)
+    moments = {"first_at": NOW, "last_at": NOW}
+    past = ActivityPast(source_id=source.id, person_link_id=uuid4(), type="desk.closed", count=4, **moments)
+    factory.add_all([past])
+    for path in (f"/sources/{source.id}", "/"):
+        assert "Activities 5 1 kept now" in text(owner.get(path))
 
 
 def test_a_running_sync_shows_how_far_it_is_and_asks_again(factory: Factory, owner: FlaskClient):
