@@ -14,6 +14,7 @@ from core.host import Host
 from core.services.mainstem import Mainstem
 from core.services.paging import counts_up_to_limit
 from core.services.progress import RunProgress, progress_of, since_connected
+from core.services.staff import AWAITED
 
 Kind = Literal["source", "run", "refused", "webhooks", "invitations", "mail", "plugin"]
 
@@ -99,8 +100,7 @@ def _of_plugins(host: Host) -> Iterator[Matter]:
 
 
 def _of_users(session: Session) -> Iterator[Matter]:
-    waiting = (User.state == "invited", User.gone_at.is_(None))
-    if number := session.scalar(select(func.count()).select_from(User).where(*waiting)):
+    if number := session.scalar(select(func.count()).select_from(User).where(*AWAITED)):
         verb = "has" if number == 1 else "have"
         yield Matter("invitations", f"{_counted(number, 'invited user')} {verb} not accepted yet")
     failed = select(func.count()).select_from(Mail).where(Mail.state == "failed")

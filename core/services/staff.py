@@ -20,6 +20,9 @@ from core.services.sources import audit
 
 USER, TEAM, MEMBER = table_of(User), table_of(Team), table_of(TeamMember)
 
+AWAITED = (User.state == "invited", User.gone_at.is_(None))
+"""The condition that somebody is invited and may still come: who is no longer imported is not waited for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -35,13 +38,18 @@ def listing(session: Session, role: str = "", state: str = "", team: int | None 
     Args:
         session: Where to read.
         role: Only those with this role; "" for all.
-        state: Only those in this state; "" for all.
+        state: Only those in this state, of the invited ones whom an invitation waits for; ``gone`` for those who are
+            no longer imported; "" for all.
         team: Only those in this team.
     """
     rows = select(User).where(User.state != "deleted")
     if role:
         rows = rows.where(User.role == role)
-    if state:
+    if state == "gone":
+        rows = rows.where(User.gone_at.is_not(None))
+    elif state == "invited":
+        rows = rows.where(*AWAITED)
+    elif state:
         rows = rows.where(User.state == state)
     if team is not None:
         inside = select(TeamMember.user_id).where(TeamMember.team_id == team, ~TeamMember.removed)

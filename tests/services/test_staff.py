@@ -15,7 +15,7 @@ from core.contract.types import Roster, TeamUser
 from core.contract.types import Team as TeamOfVendor
 from core.db.engine import writing
 from core.db.models import AuditEntry, Mail, Team, User
-from core.services import invitations, mail, staff, teams, users
+from core.services import home, invitations, mail, staff, teams, users
 from core.services.configuration import read_config
 from core.services.errors import Conflict, Invalid, NotFound
 from core.services.mainstem import Mainstem
@@ -258,6 +258,16 @@ def test_the_list_is_narrowed_by_role_state_and_team(mainstem: Mainstem, factory
     assert names(role="agent") == ["Ann", "Bob"]
     assert names(role="agent", state="active") == ["Ann"]
     assert names(team=team) == ["Ann"]
+
+
+def test_who_is_no_longer_imported_is_not_waited_for(mainstem: Mainstem, factory: Factory, owner: User):
+    factory.user("uma@example.com", "agent", name="Uma", state="invited")
+    factory.user("ted@example.com", "agent", name="Ted", state="invited", imported=True, gone_at=now_utc())
+    with Session(mainstem.engine) as session:
+        assert [member.user.name for member in staff.listing(session, state="invited")] == ["Uma"]
+        assert [member.user.name for member in staff.listing(session, state="gone")] == ["Ted"]
+        (matter,) = home.attention(session, mainstem.host)
+    assert matter.title == "1 invited user has not accepted yet"
 
 
 # Teams

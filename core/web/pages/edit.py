@@ -36,7 +36,7 @@ CONSEQUENCES: Mapping[str, str] = {
     "options": "This holds for what comes in from now on. Values that are here already stay as they are.",
     "fields": "An object to which you add something is read again from its beginning, the others are not. What you "
     f"take out comes in no more; its values stay. {AUDIENCES}",
-    "teams": "Teams and users are read again at once. Who is taken out is marked as gone and never deleted.",
+    "teams": "Teams and users are read again at once.",
     "retention": "A resync starts at once: what changed since the last one, and, where activities are kept longer, "
     f"those of the time that was not covered before. {SHORTER} {AUDIENCES}",
     "records": "Where conditions are added, changed or dropped, all records are read again. Those that no longer meet "
