@@ -427,7 +427,8 @@ class Activity:
         occurred_at: When; with a time zone.
         people: Whom it concerns, the one it belongs to first.
         organization: Which organization it concerns.
-        attributes: Flat: scalars and lists of strings.
+        attributes: Flat: scalars and lists of strings. ``text`` is what was said, as plain text, and is shown as a
+            quotation; ``url`` leads to it at the vendor, and is shown as a link.
     """
 
     type: str

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Flask, request, url_for
@@ -16,6 +15,7 @@ from core.db.models import COUNTS
 from core.services import organizations, people
 from core.services.users import THEMES
 from core.web.access import mainstem
+from core.web.activities import is_address, told
 
 COLOURS = 8
 LONG_TEXT = 60
@@ -126,7 +126,7 @@ def value(value: Any, type: str = "text") -> Markup | str:
     if type in ("date", "datetime"):
         return _moment(str(value))
     text = str(value)
-    if urlsplit(text).scheme in ("http", "https") and " " not in text:
+    if is_address(text):
         return Markup('<a href="{}" rel="noopener noreferrer nofollow" target="_blank">{}</a>').format(text, text)
     return text
 
@@ -183,7 +183,7 @@ def here(**changes: Any) -> str:
 
 def install(app: Flask) -> None:
     """Make all of this known to the templates of ``app``."""
-    filters = (number, limited, duration, initials, colour, label, pretty, bars, value)
+    filters = (number, limited, duration, initials, colour, label, pretty, bars, value, told)
     app.jinja_env.filters.update({function.__name__: function for function in filters})
     app.jinja_env.tests["long"] = is_long
     app.jinja_env.globals.update(

@@ -171,7 +171,13 @@ def test_activities_come_newest_first_with_what_was_said(factory: Factory, owner
         "subject": "Invoice",
         "text": "A longer text that deserves to be quoted, as it is what was said.",
         "rating": None,
+        "team": "Sales",
+        "team_id": "9001",
+        "ticket_id": "77",
+        "url": "https://desk.example/tickets/77",
+        "part_type": "closed_by_workflow",
     }
+    factory.activity(source, person, "replied", attributes={"text": "<b>x</b>" * 200, "url": "javascript:alert(1)"})
     factory.activity(source, person, "started", attributes=attributes)
     factory.activity(source, person, "closed")
     shared = factory.activity(source, other, "replied")
@@ -184,7 +190,14 @@ def test_activities_come_newest_first_with_what_was_said(factory: Factory, owner
     assert places == sorted(places)
     assert "Subject Invoice" in page
     assert "Rating" not in page
-    assert '<blockquote aria-label="Text">A longer text' in response.get_data(as_text=True)
+    html = response.get_data(as_text=True)
+    assert '<blockquote aria-label="What was said">A longer text' in html
+    assert '<a href="https://desk.example/tickets/77" rel="noopener noreferrer"' in html
+    assert "Part type closed by workflow" in page
+    assert "Team Sales" in page
+    assert not any(hidden in page for hidden in ("9001", "Ticket id", "javascript"))
+    assert "<b>" not in html
+    assert "&lt;b&gt;x&lt;/b&gt;" * 10 in html
     assert "ti-message-plus" in response.get_data(as_text=True)
 
 
