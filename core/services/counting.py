@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.contract.types import Manifest
 from core.db.engine import writing
-from core.db.models import Activity, Article, DataSource, Link, Person, Run
+from core.db.models import Activity, Article, DataSource, Link, Person, Run, WebhookDelivery
 from core.host import Host, PluginMissing
 from core.services.mainstem import Mainstem
 from core.services.retention import activity_counts
@@ -24,7 +24,7 @@ from core.services.sources import SOURCE, now_utc
 
 DAYS = 30
 STALE, STALE_AT_WORK = timedelta(minutes=5), timedelta(minutes=1)
-"""How old numbers may become, and how old while a sync is at work."""
+"""How old numbers may become, and how old while a sync is at work or webhooks have been worked off since."""
 
 Days = Mapping[str, int]
 """How many on each day (UTC) of the last :data:`DAYS`, by ISO date; days without any are left out."""
@@ -76,6 +76,7 @@ def series(all_days: Iterable[Days], length: int) -> list[tuple[date, int]]:
 
 def recount(mainstem: Mainstem, source_id: int) -> None:
     """Count what a data source brought, and keep it."""
+    began = now_utc()
     with Session(mainstem.engine) as session:
         source = session.get(DataSource, source_id)
         if source is None:
@@ -83,12 +84,14 @@ def recount(mainstem: Mainstem, source_id: int) -> None:
         numbers = count(session.connection(), mainstem.host, source)
     with writing(mainstem.engine) as connection:
         mine = update(SOURCE).where(SOURCE.c.id == source_id)
-        connection.execute(mine.values(numbers=asdict(numbers), counted_at=now_utc()))
+        connection.execute(mine.values(numbers=asdict(numbers), counted_at=began))
 
 
 def stale(mainstem: Mainstem) -> Sequence[int]:
     """Return the data sources whose numbers are old while more may have come in."""
-    at_work = exists().where(Run.source_id == SOURCE.c.id, Run.state == "running")
+    runs = exists().where(Run.source_id == SOURCE.c.id, Run.state == "running")
+    theirs = WebhookDelivery.source_id == SOURCE.c.id
+    at_work = or_(runs, exists().where(theirs, WebhookDelivery.processed_at > SOURCE.c.counted_at))
     old = or_(
         SOURCE.c.counted_at.is_(None),
         SOURCE.c.counted_at < now_utc() - STALE,
@@ -104,6 +107,7 @@ def count(connection: Connection, host: Host, source: DataSource) -> Numbers:
     manifest = _manifest(host, source)
     people, organizations = (_entities(connection, source, manifest, kind) for kind in ("person", "organization"))
     mine = Activity.source_id == source.id
+    shown = (~Person.stub, Person.merged_into.is_(None))
     activities, kept = activity_counts(connection, source.id)
     articles = select(func.count()).where(Article.source_id == source.id, Article.archived_at.is_(None))
     return Numbers(
@@ -115,7 +119,7 @@ def count(connection: Connection, host: Host, source: DataSource) -> Numbers:
         activity_days=_by_day(connection, select(func.count()).select_from(Activity).where(mine), Activity.occurred_at),
         people_days=_by_day(
             connection,
-            select(func.count()).select_from(Person).where(Person.initial_source_id == source.id, ~Person.stub),
+            select(func.count()).select_from(Person).where(Person.initial_source_id == source.id, *shown),
             Person.created_at,
         ),
     )

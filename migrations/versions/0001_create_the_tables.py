@@ -492,6 +492,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("source_id", "dedupe_key", name=op.f("uq_webhook_delivery_source_id_dedupe_key")),
     )
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
+        batch_op.create_index("ix_webhook_delivery_source_id_processed_at", ["source_id", "processed_at"], unique=False)
         batch_op.create_index("ix_webhook_delivery_state_id", ["state", "id"], unique=False)
 
     op.create_table(
@@ -607,6 +608,7 @@ def downgrade() -> None:
     op.drop_table("consent")
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_webhook_delivery_state_id")
+        batch_op.drop_index("ix_webhook_delivery_source_id_processed_at")
 
     op.drop_table("webhook_delivery")
     op.drop_table("user")

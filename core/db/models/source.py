@@ -229,6 +229,7 @@ class WebhookDelivery(Model):
     __table_args__ = (
         UniqueConstraint("source_id", "dedupe_key"),
         Index("ix_webhook_delivery_state_id", "state", "id"),
+        Index("ix_webhook_delivery_source_id_processed_at", "source_id", "processed_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
