@@ -171,19 +171,25 @@ def _compare(
                 was = then.get(link.entity_id)
                 was = None if was is None or was.stub else was
                 changes = _changes(was, now[link.entity_id], labels, trial.kind)
-                known = before is not None and before.content_hash is not None
+                ours = was is None or was.initial_source_id == policy.source_id
                 if was is None and link.entity_id not in taken:
                     outcome = "created"
-                elif not known:
-                    ours = was is None or was.initial_source_id == policy.source_id
-                    outcome = "merged" if ours or policy.strategy != "ignore" else "skipped"
+                elif before is not None and _written(before) == _written(link):
+                    outcome = "unchanged"
+                elif policy.strategy == "ignore" and not ours:
+                    outcome = "skipped"
                 else:
-                    outcome = "changed" if changes else "unchanged"
+                    outcome = "merged" if before is None or before.content_hash is None else "changed"
                 taken.add(link.entity_id)
                 trial.counts[outcome] += 1
                 name = _name(now[link.entity_id], trial.kind) or record.remote_id
                 trial.examples.append(Example(outcome, name, record.remote_id, changes))
             _add_rest(trial, of_object)
+
+
+def _written(link: Row[Any]) -> tuple[Any, ...]:
+    """Return what a sync changes of the link of each record that it counts as updated, though no value may change."""
+    return link.content_hash, link.left_at, link.deleted_at
 
 
 def _add_rest(trial: Trial, batches: Iterable[Batch]) -> None:

@@ -175,6 +175,11 @@ def plugin_title(plugin: str) -> str:
     return host.manifest(plugin).title if plugin in host.names() else plugin
 
 
+def sends_mail() -> bool:
+    """Tell whether a mail server is set; without one mail is kept in the outbox."""
+    return mainstem().settings.smtp_url is not None
+
+
 def here(**changes: Any) -> str:
     """Return the address of this page with some of its parameters changed; None leaves one out."""
     given = {**request.args.to_dict(), **(request.view_args or {}), **changes}
@@ -189,6 +194,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         when=when,
         here=here,
+        sends_mail=sends_mail,
         has_icon=has_icon,
         plugin_title=plugin_title,
         person_name=people.display_name,

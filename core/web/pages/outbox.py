@@ -19,10 +19,7 @@ def index() -> ResponseReturnValue:
     """List mail, the last first."""
     state = request.args.get("state", "")
     letters, more = mail.outbox(session(), mainstem(), state, request.args.get("before", type=int))
-    has_server = mainstem().settings.smtp_url is not None
-    return render_template(
-        "outbox.html", letters=letters, more=more, state=state, states=mail.STATES, has_server=has_server
-    )
+    return render_template("outbox.html", letters=letters, more=more, state=state, states=mail.STATES)
 
 
 @blueprint.post("/<int:id>/again")

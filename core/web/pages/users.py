@@ -7,12 +7,14 @@ from collections.abc import Callable
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from markupsafe import Markup
 
 from core.services import invitations, staff, teams
 from core.services.errors import Invalid, ServiceError
 from core.web.access import PERMISSIONS, actor, mainstem, requires
 from core.web.database import session
 from core.web.deeds import DEEDS
+from core.web.formats import sends_mail
 from core.web.ringing import ring_for_mail
 
 blueprint = Blueprint("users", __name__, url_prefix="/users")
@@ -55,7 +57,7 @@ def invite() -> ResponseReturnValue:
         page = render_template("users/new.html", teams=teams.choices(session()), given=form, errors=errors)
         return page, 400 if isinstance(error, Invalid) else 409
     ring_for_mail()
-    flash("Invited" if len(ids) == 1 else f"{len(ids)} users are invited", "success")
+    flash(_mailed("Invited" if len(ids) == 1 else f"{len(ids)} users are invited"), "success")
     return redirect(url_for("users.index", state="invited"))
 
 
@@ -99,7 +101,7 @@ def change_teams(id: int) -> ResponseReturnValue:
 @requires("users.manage")
 def resend(id: int) -> ResponseReturnValue:
     """Invite her again."""
-    return _do(id, lambda: invitations.resend(mainstem(), id, actor()), "Invited again")
+    return _do(id, lambda: invitations.resend(mainstem(), id, actor()), _mailed("Invited again"))
 
 
 @blueprint.post("/<int:id>/reactivate")
@@ -162,6 +164,14 @@ def _do(id: int, work: Callable[[], object], done: str, *, to_list: bool = False
     ring_for_mail()
     flash(done, "success")
     return redirect(url_for("users.index") if to_list else url_for("users.show", id=id))
+
+
+def _mailed(done: str) -> str:
+    """Return what is said after an invitation, with what is left to do where nothing sends mail."""
+    if sends_mail():
+        return done
+    left = Markup('. No mail server is set, so nothing was sent: hand over the link from the <a href="{}">Outbox</a>')
+    return done + left.format(url_for("outbox.index"))
 
 
 def _team_ids() -> list[int]:
