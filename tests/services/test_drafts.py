@@ -176,14 +176,20 @@ def test_the_dry_run_writes_nothing_and_says_what_would_become_of_each_record(
 def test_a_dry_run_after_the_same_account_was_deleted_knows_what_it_brought(
     mainstem: Mainstem, vendor: Vendor, draft: int
 ):
+    vendor.data["user"] = [replace(user(n), fields={"plan": "Pro"}) for n in range(2)]
     source = finish(mainstem, draft, "ann")
     run(mainstem, source)
     for step in (disconnect, archive, delete):
         step(mainstem, source, "ann")
     again = open_with_credentials(mainstem, "acme", {}, TOKEN, "ann")
     found = trial(mainstem, again)["user"]
-    # The vendor's page holds two records.
     assert (found.sampled, some(found.counts)) == (2, {"unchanged": 2})
+    # Less is chosen than before: no value changes, but the records are written anew.
+    choose(mainstem, again, {"objects": {"user": ["email"]}})
+    found = trial(mainstem, again)["user"]
+    assert some(found.counts) == {"changed": 2}
+    assert not any(example.changes for example in found.examples)
+    assert run(mainstem, finish(mainstem, again, "ann")).objects["user"].counts["updated"] == 2
 
 
 def test_a_dry_run_with_existing_records_only_makes_nobody_new(mainstem: Mainstem, draft: int):
