@@ -75,7 +75,7 @@ def _count(count: int, noun: str) -> str:
 
 def _value(value: Scalar) -> str:
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return "yes" if value else "no"
     if isinstance(value, date):
         return f"{value.day} {value:%b %Y}"
     return f"{value:,}" if isinstance(value, int | float) else f"“{value}”"

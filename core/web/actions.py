@@ -56,7 +56,7 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
             "database-import",
             ("connected",),
             "Everything is read again from the beginning, not only what changed. This takes as long as the first sync "
-            "did; people may leave and enter audiences again.",
+            "did; people may leave audiences and enter them again, as they meet filters no longer or anew.",
             lambda mainstem, id, *_: jobs.start_sync(mainstem, id, full=True),
             "The full sync has started",
         ),
@@ -64,8 +64,8 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
             "Reconnect",
             "plug-connected",
             ("disconnected", "needs_attention"),
-            "What changed meanwhile is fetched at once; people may leave and enter audiences again. Leave the fields "
-            "empty to try the stored credentials again.",
+            "What changed meanwhile is fetched at once; people may leave audiences and enter them again, as they meet "
+            "filters no longer or anew. Leave the fields empty to try the stored credentials again.",
             _reconnect,
             "Reconnected; what changed meanwhile is being fetched",
             asks_credentials=True,

@@ -13,6 +13,7 @@ from core.services.selecting import read_selection
 from core.web.formats import ROLES
 from core.web.steps import steps_of
 from core.web.steps.fields import fields_by_kind
+from core.web.steps.merge import consent_in_words
 from core.web.steps.question import Setup, has
 
 KNOWN = {
@@ -114,13 +115,10 @@ def afterwards_in_words(setup: Setup) -> list[str]:
         deleted = f"What is deleted at {manifest.title} is archived here."
     else:
         deleted = f"What is deleted at {manifest.title} stays here."
-    email, sms = (manifest.permission_defaults.get(channel) for channel in ("email", "sms"))
     started = (
         f"The first sync starts at once and shows how far it is. Later changes come in {_changes(config, manifest)}."
     )
-    allowed = f"New people are {'' if email else 'not '}subscribed to email and {'' if sms else 'not '}to SMS"
-    unless = "unless they unsubscribed there. Who is already here keeps what they allowed."
-    return [f"{started} {deleted}", f"{allowed}, {unless}"]
+    return [f"{started} {deleted}", consent_in_words(manifest)]
 
 
 def _changes(config: SourceConfig, manifest: Manifest) -> str:

@@ -22,7 +22,7 @@ CITY = field("shop.city", "is", "Kyiv")
         (field("shop.city", "has_no_value"), "City has no value"),
         (field("shop.seats", "between", [5, 1500]), "Seats is between 5 and 1,500"),
         (field("shop.spent", "at_least", 2.5), "Spent is at least 2.5"),
-        (field("shop.active", "is", False), "Active is false"),
+        (field("shop.active", "is", False), "Active is no"),
         (field("shop.renewal", "after", "2026-11-03"), "Renewal is after 3 Nov 2026"),
         (
             field("shop.renewal", "between", ["2026-11-03", "2026-11-04"]),

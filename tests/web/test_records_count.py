@@ -128,7 +128,7 @@ def test_a_vendor_that_can_tell_counts_what_meets_conditions_and_is_asked_once(s
 
 
 def test_an_incomplete_condition_asks_nobody(step: Step, desk: CountingDesk):
-    assert "once the conditions are complete" in step.count("")
+    assert "once the conditions are complete: the value must be a text that is not empty" in step.count("")
     assert desk.pages_read == 0
 
 

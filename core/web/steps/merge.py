@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.contract.fields import SYSTEM_FIELDS
-from core.contract.types import MergePolicy
+from core.contract.types import Manifest, MergePolicy
 from core.services.configuration import SECTIONS
 from core.web.steps.question import Form, Sections, Setup
 
@@ -35,4 +35,11 @@ def view_merge(setup: Setup) -> Mapping[str, Any]:
             offered = [spec for spec in SYSTEM_FIELDS[kind] if spec.identifier]
             keys = [*policy.keys, "", ""][:2]
             kinds.append({"key": key, "kind": kind, "offered": offered, "keys": keys, "mode": policy.mode})
-    return {"kinds": kinds}
+    return {"kinds": kinds, "allowed": consent_in_words(setup.manifest)}
+
+
+def consent_in_words(manifest: Manifest) -> str:
+    """Return what people who come in are taken to have allowed."""
+    email, sms = (manifest.permission_defaults.get(channel) for channel in ("email", "sms"))
+    allowed = f"New people are {'' if email else 'not '}subscribed to email and {'' if sms else 'not '}to SMS"
+    return f"{allowed}, unless they unsubscribed there. Who is already here keeps what they allowed."

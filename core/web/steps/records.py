@@ -15,7 +15,7 @@ from core.services.estimating import Estimate, Waiting
 from core.services.selecting import catalogue_of
 from core.web.builder import trees
 from core.web.builder.form import state
-from core.web.builder.shown import Builder
+from core.web.builder.shown import Builder, told
 from core.web.steps.question import Form, Sections, Setup
 
 
@@ -40,22 +40,25 @@ class Count:
         estimates: By object.
         problem: Why there are none.
         waits: The vendor has not answered yet.
+        missing: What the conditions lack, in words.
     """
 
     estimates: Sequence[Estimate] = ()
     problem: str = ""
     waits: bool = False
+    missing: Sequence[str] = ()
 
 
 def count_records(setup: Setup, kind: Entity, shown: Builder) -> Count | None:
-    """Return how many of the account's records meet what is in a builder; None while that is not complete."""
+    """Return how many of the account's records meet what is in a builder; None where nobody can tell."""
     if setup.estimate is None:
         return None
     try:
         asked = parse(trees.tree(shown.root, shown.catalogue), shown.catalogue)
         return Count(setup.estimate(kind, asked))
-    except FilterError:
-        return None
+    except FilterError as error:
+        places = {f"{kind}.{path}" if path else kind: text for path, text in error.errors.items()}
+        return Count(missing=sorted(set(told(shown.name, shown.root, shown.catalogue, places, kind).values())))
     except Waiting:
         return Count(waits=True)
     except (SourceError, PluginError) as error:
