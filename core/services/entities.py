@@ -3,13 +3,14 @@ activities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from core.contract.fields import SYSTEM_FIELDS, Entity
@@ -38,7 +39,17 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value of a field as a page shows it; ``type`` is a :data:`core.contract.types.FieldType`."""
+    """A value of a field as a page shows it.
+
+    Attributes:
+        key: Of the field.
+        label: Its name for people.
+        type: A :data:`core.contract.types.FieldType`.
+        value: What it is.
+        origin: Who wrote it.
+        custom: The vendor's customer made the field.
+        ended: It came by a field that is no longer imported.
+    """
 
     key: str
     label: str
@@ -46,6 +57,7 @@ class Value:
     value: Any
     origin: Origin | None
     custom: bool = False
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +98,25 @@ def groups(
     session: Session, kind: Entity, entity: Person | Organization, sources: Mapping[int, DataSource]
 ) -> list[Group]:
     """Return the values of ``entity``: system fields first, then each plugin's by its name."""
+    shown = {*entity.fields, *(field.key for field in SYSTEM_FIELDS[kind])}
+    offered = _offered(session, sources, shown)
+    ended = _ended(session, entity.id, offered)
     system = []
     for field in SYSTEM_FIELDS[kind]:
         value = getattr(entity, field.key) if field.column else entity.fields.get(field.key)
         if value is not None or field.column:
             origin = _origin(entity, field.key, sources) if value is not None else None
-            system.append(Value(field.key, field.label, field.type, value, origin))
+            system.append(
+                Value(field.key, field.label, field.type, value, origin, ended=_is_of(origin, field.key, ended))
+            )
     own: dict[str, list[Value]] = {}
-    described = _described(session, sources, {key for key in entity.fields if "." in key})
+    described = dict(offered)
     for key in sorted(entity.fields, key=lambda key: described[key].position if key in described else 0):
         plugin, dot, name = key.partition(".")
         if not dot:
             continue
         field_row = described.get(key)
+        origin = _origin(entity, key, sources)
         label = field_row.label if field_row else name.replace("_", " ").capitalize()
         own.setdefault(plugin, []).append(
             Value(
@@ -106,21 +124,43 @@ def groups(
                 label=label,
                 type=field_row.type if field_row else "text",
                 value=entity.fields[key],
-                origin=_origin(entity, key, sources),
+                origin=origin,
                 custom=bool(field_row and field_row.custom),
+                ended=_is_of(origin, key, ended),
             )
         )
     return [Group(None, system), *(Group(plugin, own[plugin]) for plugin in sorted(own))]
 
 
-def _described(session: Session, sources: Mapping[int, DataSource], keys: set[str]) -> dict[str, Field]:
-    names = {key.partition(".")[2] for key in keys}
-    found = {}
-    for field in session.scalars(select(Field).where(Field.key.in_(names)).order_by(Field.id)):
-        key = f"{sources[field.source_id].plugin}.{field.key}"
-        if key in keys:
-            found[key] = field
-    return found
+def _offered(session: Session, sources: Mapping[int, DataSource], keys: set[str]) -> list[tuple[str, Field]]:
+    """Return the fields that data sources offer for these keys, each with the key that it fills here."""
+    names = {key.partition(".")[2] for key in keys if "." in key}
+    rows = session.scalars(select(Field).where(or_(Field.key.in_(names), Field.feeds.in_(keys))).order_by(Field.id))
+    found = [(row.feeds or f"{sources[row.source_id].plugin}.{row.key}", row) for row in rows]
+    return [(key, row) for key, row in found if key in keys]
+
+
+def _ended(session: Session, id: UUID, offered: Iterable[tuple[str, Field]]) -> set[tuple[int, str]]:
+    """Return data source and key of what is no longer imported of the objects that an entity is."""
+    objects: dict[int, set[str]] = defaultdict(set)
+    for source_id, object in session.execute(select(Link.source_id, Link.object).where(Link.entity_id == id)):
+        objects[source_id].add(object)
+    ways: dict[tuple[int, str], dict[str, bool]] = defaultdict(dict)
+    for key, field in offered:
+        if field.object in objects[field.source_id]:
+            imported = ways[field.source_id, key]
+            taken = field.selected and field.retired_at is None
+            imported[field.object] = taken or imported.get(field.object, False)
+    # A system field is always taken of an object that offers no field for it.
+    return {
+        (source_id, key)
+        for (source_id, key), imported in ways.items()
+        if not any(imported.values()) and ("." in key or objects[source_id] == imported.keys())
+    }
+
+
+def _is_of(origin: Origin | None, key: str, ended: Container[tuple[int, str]]) -> bool:
+    return origin is not None and origin.source is not None and (origin.source.id, key) in ended
 
 
 def _origin(entity: Person | Organization, key: str, sources: Mapping[int, DataSource]) -> Origin | None:

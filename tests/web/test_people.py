@@ -36,6 +36,17 @@ def test_names_are_escaped(factory: Factory, owner: FlaskClient):
         assert "<script>alert" not in owner.get(path).get_data(as_text=True)
 
 
+def test_values_of_fields_that_are_no_longer_imported_say_so(factory: Factory, owner: FlaskClient):
+    source = factory.source()
+    for key, feeds in (("plan", None), ("tel", "phone"), ("mail", "email")):
+        factory.field(source, key, key.title(), feeds=feeds, selected=key == "mail")
+    factory.field(source, "email", "Email", object="company", feeds="email", selected=False)
+    values = {"phone": "+4930123", "email": "ann@example.com", "last_name": "Lee"}
+    ann = factory.person(source, **values, fields={"desk.plan": "Pro", "desk.tier": "A"})
+    page = text(owner.get(f"/people/{ann.id}"))
+    assert re.findall(r"(\S+) no longer imported", page) == ["+4930123", "Pro"]
+
+
 def test_stubs_and_merged_people_are_shown_nowhere(factory: Factory, owner: FlaskClient):
     survivor = factory.person(None)
     stub = factory.person(None, stub=True, email="stub@example.com")
