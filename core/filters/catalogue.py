@@ -22,12 +22,14 @@ class FilterField:
         column: The column that holds its values: text, numbers, booleans or moments. None when they lie in the JSON
             document of the row, under the key that the field has in its catalogue.
         lowercase: The column holds text in lower case, so that its index can be used.
+        options: Values to suggest, where the vendor lists those of a choice.
     """
 
     label: str
     type: FilterType = "text"
     column: str | None = None
     lowercase: bool = False
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

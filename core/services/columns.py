@@ -33,6 +33,7 @@ class Column:
         plugin: Whose field it is; None for what is Mainstem's own.
         stored: It has a column in the database; otherwise its values lie in ``fields``.
         default: It is shown unless somebody chose otherwise.
+        options: Values to suggest, where the vendor lists those of a choice.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Column:
     plugin: str | None = None
     stored: bool = False
     default: bool = False
+    options: tuple[str, ...] = ()
 
 
 Columns: TypeAlias = Mapping[str, Column]
@@ -88,7 +90,7 @@ def read(session: Session, host: Host, sources: Mapping[int, DataSource]) -> dic
         kind = kinds.get((plugin, field.object))
         if kind == "person" or kind == "organization":
             key = f"{plugin}.{field.key}"
-            found[kind].setdefault(key, Column(key, field.label, field.type, plugin))  # type: ignore[arg-type]
+            found[kind].setdefault(key, Column(key, field.label, field.type, plugin, options=tuple(field.options)))  # type: ignore[arg-type]
     return found
 
 
@@ -133,7 +135,7 @@ def _system(kind: Entity) -> dict[str, Column]:
 
 def _fields(columns: Columns, titles: Mapping[str, str]) -> dict[str, FilterField]:
     fields = {
-        key: FilterField(column.label, column.type, key if column.stored else None, lowercase=key == "email")  # type: ignore[arg-type]
+        key: FilterField(column.label, column.type, key if column.stored else None, key == "email", column.options)  # type: ignore[arg-type]
         for key, column in columns.items()
         if column.type not in _JOINED
     }

@@ -30,7 +30,7 @@ def catalogue_of(manifest: Manifest, schema: Iterable[FieldSpec], kind: Entity) 
     fields: dict[str, FilterField] = {}
     for spec in schema:
         if spec.object in objects:
-            fields.setdefault(spec.key, FilterField(spec.label, spec.type))
+            fields.setdefault(spec.key, FilterField(spec.label, spec.type, options=spec.options))
     fields.setdefault(TAGS, FilterField("Tags", "tags"))
     return Catalogue(fields)
 

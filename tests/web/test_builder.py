@@ -23,7 +23,7 @@ CATALOGUE = Catalogue(
     activities={"desk.closed": CLOSED, "any": FilterActivity("Any activity", None)},
     organization=Catalogue({"name": FilterField("Name")}, {"desk.closed": CLOSED}),
     fields={
-        "plan": FilterField("Plan"),
+        "plan": FilterField("Plan", options=("Pro", "Team")),
         "seats": FilterField("Seats", "integer"),
         "spend": FilterField("Spend", "decimal"),
         "vip": FilterField("VIP", "boolean"),
@@ -233,3 +233,11 @@ def test_what_the_page_shows_is_what_it_sends(app: Flask):
         sent = _Sent(page)
         assert tree(state(MultiDict(sent.pairs), "people"), CATALOGUE) == given
         assert sent.unlabelled == []
+
+
+def test_values_of_a_choice_are_suggested(app: Flask):
+    shown = Builder("people", CATALOGUE, from_tree({"field": "plan", "op": "is", "value": "Pro"}))
+    with app.test_request_context():
+        page = render_template_string(PAGE, builder=shown)
+    assert 'list="people.0.options"' in page
+    assert '<datalist id="people.0.options"><option value="Pro"></option><option value="Team"></option>' in page
