@@ -48,6 +48,7 @@ def list_() -> None:
                 "people": summary.counts.people,
                 "organizations": summary.counts.organizations,
                 "activities": summary.counts.activities,
+                "activities_kept": summary.counts.activities_kept,
                 "articles": summary.counts.articles,
                 "last_run": summary.run and {"run": summary.run.id, "status": summary.run.state},
             }

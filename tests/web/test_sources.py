@@ -143,7 +143,7 @@ def test_activities_that_went_count_beside_those_kept_now(factory: Factory, owne
     moments = {"first_at": NOW, "last_at": NOW}
     past = ActivityPast(source_id=source.id, person_link_id=uuid4(), type="desk.closed", count=4, **moments)
     factory.add_all([past])
-    for path in (f"/sources/{source.id}", "/"):
+    for path in (f"/sources/{source.id}", "/", "/sources/"):
         assert "Activities 5 1 kept now" in text(owner.get(path))
 
 
