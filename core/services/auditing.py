@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from core.db.models import AuditEntry
+from core.db.models import AuditEntry, DataSource, Team, User
 from core.services.errors import Invalid
+
+MOST = 500
+"""How many things of one name are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Query:
     Attributes:
         actor: Part of who did it.
         action: Part of what was done.
-        target: Part of what it was done to.
+        target: Part of what it was done to, or of what that is called.
         since: First day (UTC), ``2026-11-03``.
         until: Last day (UTC).
     """
@@ -41,10 +45,12 @@ def entries(
         Invalid: A day is none.
     """
     rows = select(AuditEntry)
-    columns = ((AuditEntry.actor, query.actor), (AuditEntry.action, query.action), (AuditEntry.target, query.target))
-    for column, part in columns:
+    for column, part in ((AuditEntry.actor, query.actor), (AuditEntry.action, query.action)):
         if part:
             rows = rows.where(column.icontains(part, autoescape=True))
+    if query.target:
+        named = AuditEntry.target.in_(_called(session, query.target))
+        rows = rows.where(or_(AuditEntry.target.icontains(query.target, autoescape=True), named))
     if query.since:
         rows = rows.where(AuditEntry.at >= _day("since", query.since))
     if query.until:
@@ -53,6 +59,43 @@ def entries(
         rows = rows.where(AuditEntry.id < before)
     found = session.scalars(rows.order_by(AuditEntry.id.desc()).limit(size + 1)).all()
     return found[:size], len(found) > size
+
+
+_NAMED: Mapping[str, tuple[type[Any], InstrumentedAttribute[str]]] = {
+    "data source": (DataSource, DataSource.name),
+    "user": (User, User.email),
+    "team": (Team, Team.name),
+}
+"""What is targeted by number, and what it is called."""
+
+
+def _called(session: Session, part: str) -> list[str]:
+    """Return the targets whose names have this part."""
+    found: list[str] = []
+    for kind, (model, name) in _NAMED.items():
+        ids = session.scalars(select(model.id).where(name.icontains(part, autoescape=True)).limit(MOST))
+        found += [f"{kind} {id}" for id in ids]
+    return found
+
+
+def names(session: Session, entries: Iterable[AuditEntry]) -> dict[str, str]:
+    """Return what is called how that the entries name by number: ``{"user 7": "ann@example.com"}``."""
+    ids: dict[str, set[int]] = {kind: set() for kind in _NAMED}
+    for entry in entries:
+        kind, _, id = entry.target.rpartition(" ")
+        told = {"user": [*entry.detail.get("users", ()), entry.detail.get("user")], "team": _teams(entry)}
+        for named, numbers in [(kind, [int(id)] if id.isdecimal() else []), *told.items()]:
+            ids.get(named, set()).update(number for number in numbers if isinstance(number, int))
+    return {
+        f"{kind} {id}": called
+        for kind, (model, name) in _NAMED.items()
+        if ids[kind]
+        for id, called in session.execute(select(model.id, name).where(model.id.in_(ids[kind])))
+    }
+
+
+def _teams(entry: AuditEntry) -> list[Any]:
+    return [*entry.detail.get("teams", ()), entry.detail.get("moved_to")]
 
 
 def _day(name: str, text: str) -> datetime:

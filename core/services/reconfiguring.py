@@ -59,7 +59,14 @@ def reconfigure(mainstem: Mainstem, source_id: int, choices: Mapping[str, Any], 
             if selected != row.selected:
                 connection.execute(FIELD.update().where(FIELD.c.id == row.id).values(selected=selected))
         changed = sorted(key for key in choices if choices[key] != source["config"].get(key))
-        audit(connection, actor, "configure", f"data source {source_id}", changed=changed, anew=sorted(anew))
+        old = {key: source["config"][key] for key in changed if key in source["config"]}
+        detail = {
+            "changed": changed,
+            "anew": sorted(anew),
+            "before": old,
+            "after": {key: choices[key] for key in changed},
+        }
+        audit(connection, actor, "configure", f"data source {source_id}", **detail)
     return anew
 
 

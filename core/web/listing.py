@@ -190,8 +190,9 @@ def keep_columns(kind: Entity) -> ResponseReturnValue:
 def export(listing: Listing) -> Response:
     """Return the whole list as a CSV file with the columns that are shown, sent while it is read."""
     with writing(mainstem().engine) as connection:
-        keys = [column.key for column in listing.shown]
-        audit(connection, actor(), "export", _NAMES[listing.kind], columns=keys, **_given())
+        labels = [column.label for column in listing.shown]
+        asked = {**_given(), **({"filter": listing.told} if listing.told else {})}
+        audit(connection, actor(), "export", _NAMES[listing.kind], **asked, columns=labels)
     rows: Iterator[list[Any]] = iter(())
     if not listing.errors:
         rows = tables.every(mainstem().engine, listing.kind, listing.query, listing.shown, listing.sort, listing.found)

@@ -81,7 +81,15 @@ def test_a_new_field_comes_in_for_who_is_here_already(mainstem: Mainstem, vendor
     run(mainstem, source)
     assert all_read(vendor) == set()
     entry = next(row for row in rows(mainstem.engine, AuditEntry) if row["action"] == "configure")
-    assert (entry["actor"], entry["detail"]) == ("ann", {"changed": ["objects"], "anew": ["user"]})
+    assert (entry["actor"], entry["detail"]) == (
+        "ann",
+        {
+            "changed": ["objects"],
+            "anew": ["user"],
+            "before": {"objects": {"user": ["email"], "firm": "all"}},
+            "after": {"objects": {"user": "all", "firm": "all"}},
+        },
+    )
 
 
 def old_chat() -> Record:

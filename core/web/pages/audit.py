@@ -8,7 +8,8 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from core.services import auditing
-from core.web.access import requires
+from core.web.access import mainstem, requires
+from core.web.audit import told
 from core.web.database import session
 
 blueprint = Blueprint("audit", __name__, url_prefix="/audit")
@@ -21,4 +22,6 @@ def index() -> ResponseReturnValue:
     given = {field.name: request.args.get(field.name, "").strip() for field in fields(auditing.Query)}
     query = auditing.Query(**given)
     entries, more = auditing.entries(session(), query, request.args.get("before", type=int))
-    return render_template("audit.html", query=query, entries=entries, more=more)
+    names = auditing.names(session(), entries)
+    lines = [(entry, told(session(), mainstem().host, entry, names)) for entry in entries]
+    return render_template("audit.html", query=query, entries=entries, lines=lines, more=more)

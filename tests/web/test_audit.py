@@ -1,0 +1,34 @@
+"""The audit log names what was done to, and says what was before and after."""
+
+from __future__ import annotations
+
+from flask.testing import FlaskClient
+
+from core.db.models import AuditEntry
+from tests.web.factories import NOW, Factory
+from tests.web.helpers import text
+
+
+def test_entries_name_things_and_say_old_and_new_values(factory: Factory, owner: FlaskClient):
+    source, user = factory.source(), factory.user("ann@example.com")
+
+    def entry(action: str, target: str, **detail: object) -> AuditEntry:
+        return AuditEntry(at=NOW, actor="olga", action=action, target=target, detail=detail)
+
+    before, after = {"retention": {"days": 30}}, {"retention": {"days": 90}}
+    factory.add_all(
+        [
+            entry("configure", f"data source {source.id}", changed=["retention"], anew=[], before=before, after=after),
+            entry("change role", f"user {user.id}", before="agent", after="read_only", agent=False),
+            entry("add members", "team 9", users=[user.id]),
+            entry("export", "people", columns=["Name", "Email"], filter="Plan is “Pro”"),
+        ]
+    )
+    page = text(owner.get("/audit/"))
+    assert f"Support desk (data source {source.id}) Activities kept: 30 days → 90 days" in page
+    assert f"ann@example.com (user {user.id}) Changed: Agent → Read only Agent: No" in page
+    assert "team 9 Users: ann@example.com" in page
+    assert "Columns: Name, Email Filter: Plan is “Pro”" in page
+    assert "Anew" not in page
+    assert "Agent → Read only" in text(owner.get("/audit/?target=ann@"))
+    assert "Support desk" not in text(owner.get("/audit/?target=ann@"))
