@@ -212,11 +212,11 @@ class Synced:
 
 _SYNC = """
 import json, sys, time
-from core.runtime.memory import collect_rarely
+from core.runtime import memory
 from core.services import syncing
 from core.services.mainstem import Mainstem
 mainstem = Mainstem.open()
-collect_rarely()
+memory.tune()
 began, cpu = time.perf_counter(), time.process_time()
 run = syncing.start(mainstem, int(sys.argv[1]), sys.argv[2] == "full")
 syncing.run_inline(mainstem, run)

@@ -26,7 +26,7 @@ from core import logs
 from core.contract.errors import SourceError
 from core.db.bulk import table_of
 from core.db.models import DataSource, Partition, Run
-from core.runtime.memory import collect_rarely
+from core.runtime import memory
 from core.runtime.parent import leave_with
 from core.runtime.valkey import redis_url
 from core.services import controls, counting, inbox, mail, retention, syncing
@@ -317,7 +317,7 @@ def _work(environ: dict[str, str], parent: int) -> None:
     os.setsid()
     os.environ.update(environ)
     logs.configure(logging.INFO)
-    collect_rarely()
+    memory.tune()
     mainstem = _mainstem()
     # Nobody would tick or stop it any more.
     leave_with(parent)

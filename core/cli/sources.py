@@ -17,7 +17,7 @@ from core.cli.progress import Follower, follow, outcome
 from core.db.models import DataSource
 from core.host import PluginMissing
 from core.pipeline.schemas import as_text
-from core.runtime.memory import collect_rarely
+from core.runtime import memory
 from core.services import connecting, controls, overview, syncing
 from core.services.completeness import completeness
 from core.services.mainstem import Mainstem
@@ -132,7 +132,7 @@ def _sync(
     if inline:
         run_id = syncing.start(mainstem, source_id, full=full, reconcile=reconcile)
         with Follower(mainstem, run_id) as follower:
-            collect_rarely()
+            memory.tune()
             syncing.run_inline(mainstem, run_id, on_progress=follower.refresh)
     else:
         run_id = _queue(mainstem, source_id, full, reconcile)
