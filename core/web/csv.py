@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import StringIO
@@ -14,6 +15,8 @@ BOM = "\ufeff"
 """What tells spreadsheets that a file is UTF-8: without it some take it for a page of their own country's letters."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PHONE = re.compile(r"\+[0-9]+")
+"""The one thing behind a plus that computes nothing."""
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -25,7 +28,7 @@ def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[
     """Yield the lines of a CSV file (RFC 4180) one by one.
 
     Moments are RFC 3339 in UTC, items of a list are joined by ``"; "``. A text that a spreadsheet would compute is put
-    behind an apostrophe: it may come from a stranger.
+    behind an apostrophe: it may come from a stranger. A phone number, a plus and digits, stays as it is.
     """
     text = StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
@@ -52,4 +55,4 @@ def _cell(value: Any) -> Any:
             text = json.dumps(value, ensure_ascii=False)
         case _:
             text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA) and not _PHONE.fullmatch(text) else text

@@ -19,6 +19,7 @@ from core.web.activities import is_address, told
 
 COLOURS = 8
 LONG_TEXT = 60
+YEARS = range(1900, 2101)
 
 ROLES = {"owner": "Owner", "admin": "Admin", "standard": "Standard", "agent": "Agent", "read_only": "Read only"}
 STATES = {
@@ -121,8 +122,8 @@ def value(value: Any, type: str = "text") -> Markup | str:
     if isinstance(value, dict):
         return Markup("<code>{}</code>").format(json.dumps(value, ensure_ascii=False))
     if isinstance(value, int | float):
-        # A year or a short code is no quantity.
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+        # A year is no quantity.
+        return str(value) if value in YEARS else f"{value:,}".removesuffix(".0")
     if type in ("date", "datetime"):
         return _moment(str(value))
     text = str(value)

@@ -565,7 +565,7 @@ def test_r29_a_revoked_token_needs_attention_and_is_mended_by_consent(
     owner.goto(page)
     expect(owner.locator(".pane").get_by_text("Needs attention")).to_be_visible()
     owner.get_by_role("link", name="Reconnect").click()
-    owner.get_by_role("button", name="Reconnect").first.click()
+    owner.get_by_role("button", name="Sign in at Intercom").click()
     owner.get_by_role("link", name="Authorize access").click()
     owner.wait_for_url(page)
     expect(owner.locator(".pane").get_by_text("Connected", exact=True).first).to_be_visible()
