@@ -20,6 +20,8 @@ a{display:inline-block;padding:.5rem 1rem;
 border:1px solid #334;border-radius:.4rem;text-decoration:none;color:#334;margin-right:.5rem}
 a.main{background:#334;color:#fff}</style>
 <h1>Connect to {{ workspace }}</h1>
+<p><strong>This is a sandbox of Mainstem on this machine, and not Intercom.</strong> No account and no password is
+needed, and everybody in it is made up.</p>
 <p>An app asks to read this workspace: people, companies, conversations, articles, teammates.</p>
 <p><a class="main" id="authorize" href="/oauth/authorize?{{ query }}">Authorize access</a>
 <a id="cancel" href="/oauth/cancel?{{ query }}">Cancel</a></p></html>"""
