@@ -18,7 +18,7 @@ READING_POSTS = re.compile(
     r"/(contacts/search|conversations/search|tickets/search|companies/list|companies/search|admins/activity_logs/search"
     r"|auth/eagle/token|auth/uninstall)/?"
 )
-OUTSIDE = ("/_sandbox", "/oauth", "/auth/eagle/token")
+OUTSIDE = ("/_sandbox", "/oauth", "/auth/eagle/token", "/a/")
 SCOPES = {
     "contacts": "contacts", "segments": "contacts", "subscription_types": "contacts", "data_attributes": "contacts",
     "companies": "companies", "conversations": "conversations", "tickets": "tickets", "ticket_types": "tickets",

@@ -1,4 +1,4 @@
-"""Intercom's OAuth: the consent page, one-time codes, the token endpoint, uninstall."""
+"""Intercom's OAuth: the consent page, one-time codes, the token endpoint, uninstall; and where links to it lead."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ needed, and everybody in it is made up.</p>
 <p>An app asks to read this workspace: people, companies, conversations, articles, teammates.</p>
 <p><a class="main" id="authorize" href="/oauth/authorize?{{ query }}">Authorize access</a>
 <a id="cancel" href="/oauth/cancel?{{ query }}">Cancel</a></p></html>"""
+REFUSED = "Cannot connect"
+INBOX = "This is a sandbox of Mainstem on this machine: it has no pages where Intercom would show this conversation."
 PROBLEM = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>Cannot connect</title>
+<html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>{{ title }}</title>
 <p>{{ text }}</p></html>"""
 
 
@@ -43,9 +45,11 @@ def routes(store: Store, client_id: str, client_secret: str) -> Blueprint:
 
     def problem() -> tuple[str, int] | None:
         if request.args.get("client_id") != client_id:
-            return render_template_string(PROBLEM, text="This app is unknown (client_id)."), 400
+            return render_template_string(PROBLEM, title=REFUSED, text="This app is unknown (client_id)."), 400
         if not target() or urlsplit(target() or "").scheme not in ("http", "https"):
-            return render_template_string(PROBLEM, text="The redirect_uri is not registered for this app."), 400
+            return render_template_string(
+                PROBLEM, title=REFUSED, text="The redirect_uri is not registered for this app."
+            ), 400
         return None
 
     def back(**more: str) -> BaseResponse:
@@ -72,6 +76,10 @@ def routes(store: Store, client_id: str, client_secret: str) -> Blueprint:
     @pages.get("/oauth/cancel")
     def cancel() -> Any:
         return problem() or back(error="access_denied")
+
+    @pages.get("/a/<path:page>")
+    def inbox(page: str) -> Any:
+        return render_template_string(PROBLEM, title="Sandbox", text=INBOX)
 
     @pages.post("/auth/eagle/token")
     def token() -> Any:

@@ -28,6 +28,8 @@ def exchange(api: Api, **given: str) -> tuple[int, Any]:
 
 def test_the_consent_page_offers_both_ways(api: Api):
     page = api.client.get("/oauth", query_string=ASK).text
+    assert "This is a sandbox" in page
+    assert "This is a sandbox" in api.client.get("/a/inbox/abc/inbox/conversation/1").text
     yes = re.search(r'id="authorize" href="([^"]+)"', page)
     no = re.search(r'id="cancel" href="([^"]+)"', page)
     assert yes
