@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache, partial
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from core.services import auditing
+from core.services.fields import stored_schema
 from core.web.access import mainstem, requires
 from core.web.audit import told
 from core.web.database import session
@@ -23,5 +25,6 @@ def index() -> ResponseReturnValue:
     query = auditing.Query(**given)
     entries, more = auditing.entries(session(), query, request.args.get("before", type=int))
     names = auditing.names(session(), entries)
-    lines = [(entry, told(session(), mainstem().host, entry, names)) for entry in entries]
+    schema_of = cache(partial(stored_schema, session().connection(), retired=True))
+    lines = [(entry, told(session(), mainstem().host, entry, names, schema_of)) for entry in entries]
     return render_template("audit.html", query=query, entries=entries, lines=lines, more=more)
