@@ -60,6 +60,7 @@ def test_r31_ownership_is_handed_over(owner: Page, address: str, factory: Factor
 def test_r31_the_roles_are_explained_on_one_page(owner: Page, address: str):
     owner.goto(f"{address}/users/")
     owner.get_by_role("link", name="Roles").click()
+    owner.wait_for_url(f"{address}/users/roles")
     row = owner.get_by_role("row", name="Hand over ownership")
     assert [cell.split()[-1] for cell in row.get_by_role("cell").all_inner_texts()] == ["Yes", "No", "No", "No", "No"]
     assert faults(owner) == []
