@@ -6,19 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
+from typing import Any
 
 import click
 
 from core.runtime.parent import PARENT
 
+# The signals that ask a command to end.
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that ask a command to end."""
-
 # A worker lets the page at hand end, and breaks it off when that takes long.
 PATIENCE = ((signal.SIGTERM, 25.0), (signal.SIGKILL, 5.0))
 # What is shown of the log of a child that ended by itself: lines, and characters of each.
@@ -38,20 +38,38 @@ class Child:
 class Children:
     """Starts commands of Mainstem as child processes; at the end it stops them, the last one first.
 
+    Whoever asks this process to end raises KeyboardInterrupt in it, by whichever signal, but only once: a second
+    Ctrl-C does not cut short the stopping.
+
     Args:
         logs: Folder for their logs, one file each, made anew.
+        afterwards: Called once all are stopped, as undisturbed as that.
     """
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, afterwards: Callable[[], None] = lambda: None) -> None:
         self._logs = logs
+        self._afterwards = afterwards
         self._children: list[Child] = []
+        self._asked = False
+        self._leaving = False
+        self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Children:
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._handlers = {number: signal.signal(number, self._asked_to_end) for number in ENDINGS}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
+        self._leaving = True
+        self._stop()
+        self._afterwards()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _asked_to_end(self, number: int, frame: FrameType | None) -> None:
+        if not (self._asked or self._leaving):
+            self._asked = True
+            raise KeyboardInterrupt
 
     def start(self, name: str, arguments: Sequence[str], environ: Mapping[str, str]) -> Child:
         """Start ``mainstem`` with ``arguments``; its standard output can be read from the child's process.
@@ -75,11 +93,15 @@ class Children:
         return child
 
     def check(self) -> None:
-        """Make sure that all are alive.
+        """Make sure that all are alive, and that nobody wants them to end.
 
         Raises:
             click.ClickException: One is not; names it and shows the end of its log.
+            KeyboardInterrupt: This process was asked to end where the exception got lost: Python drops what is raised
+                in a finalizer.
         """
+        if self._asked:
+            raise KeyboardInterrupt
         for child in self._children:
             code = child.process.poll()
             if code is not None:
@@ -88,25 +110,12 @@ class Children:
                     "\n".join([f"The {child.name} ended by itself ({_how(code)}); the end of {child.log}:", *lines])
                 )
 
-    def stop(self) -> None:
-        """Stop all of them, the last one first, and wait for each; nothing disturbs it."""
-        with _undisturbed():
-            while self._children:
-                child = self._children.pop()
-                _end(child.process)
-                if child.process.stdout:
-                    child.process.stdout.close()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ignore that somebody wants us to end: we are at it."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDINGS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _stop(self) -> None:
+        while self._children:
+            child = self._children.pop()
+            _end(child.process)
+            if child.process.stdout:
+                child.process.stdout.close()
 
 
 def _end(process: subprocess.Popen[str]) -> None:

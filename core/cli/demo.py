@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from types import FrameType
+from functools import partial
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -19,7 +18,7 @@ import click
 from sqlalchemy import select
 
 from core import jobs
-from core.cli.children import ENDINGS, Child, Children
+from core.cli.children import Child, Children
 from core.cli.output import Command, open_mainstem, open_unmigrated, show, table, tell
 from core.cli.progress import follow, outcome
 from core.cli.sources import DONE
@@ -68,11 +67,10 @@ def command(plugin: str | None, once: bool, people: int, port: int | None) -> No
     upgrade(mainstem.settings.database_url)
     plugin = plugin or first_with_sandbox(mainstem.host)
     existing = demo_source(mainstem, plugin)
-    with leaving(mainstem), Children(mainstem.settings.instance / "logs") as children:
+    with Children(mainstem.settings.instance / "logs", afterwards=partial(stop_valkey, mainstem)) as children:
         redis_url(mainstem.settings)
         address = web_address(os.environ, port)
-        webhooks = f"http://127.0.0.1:{address.port}/webhooks/{plugin}"
-        sandbox = start_sandbox(children, plugin, people, webhooks)
+        sandbox = start_sandbox(children, plugin, people, address)
         environ = {**os.environ, **sandbox.environment, "PUBLIC_URL": address.public}
         children.start("worker", ["worker", "-n", "2"], environ)
         web = children.start("web admin", ["serve", "--port", str(address.port)], environ)
@@ -88,21 +86,10 @@ def command(plugin: str | None, once: bool, people: int, port: int | None) -> No
         raise click.ClickException(f"The sync {run.status}: {run.error}")
 
 
-@contextmanager
-def leaving(mainstem: Mainstem) -> Iterator[None]:
-    """Treat a polite end like Ctrl-C, and leave no embedded Valkey behind."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {ending: signal.signal(ending, interrupt) for ending in ENDINGS}
-    try:
-        yield
-    finally:
-        if mainstem.settings.redis_url is None:
-            stop_embedded(mainstem.settings)
-        for ending, handler in before.items():
-            signal.signal(ending, handler)
+def stop_valkey(mainstem: Mainstem) -> None:
+    """Leave no embedded Valkey behind."""
+    if mainstem.settings.redis_url is None:
+        stop_embedded(mainstem.settings)
 
 
 def first_with_sandbox(host: Host) -> str:
@@ -137,10 +124,11 @@ def demo_source(mainstem: Mainstem, plugin: str) -> int | None:
     return int(found[0])
 
 
-def start_sandbox(children: Children, plugin: str, people: int, webhooks: str) -> Facts:
-    """Start the sandbox and return what it says once it answers."""
-    port = free_port(8001)
-    arguments = ["sandbox", plugin, "--json", "--port", str(port), "--people", str(people), "--webhook-url", webhooks]
+def start_sandbox(children: Children, plugin: str, people: int, web: Address) -> Facts:
+    """Start the sandbox on the port next to the web admin's, or a free one; return what it says once it answers."""
+    webhooks = f"http://127.0.0.1:{web.port}/webhooks/{plugin}"
+    port = str(free_port(min(web.port + 1, 65535)))
+    arguments = ["sandbox", plugin, "--json", "--port", port, "--people", str(people), "--webhook-url", webhooks]
     tell(f"Starting the sandbox of {plugin} with {people:,} people")
     child = children.start("sandbox", arguments, os.environ)
     assert child.process.stdout

@@ -126,6 +126,7 @@ def test_r28_the_whole_life_of_a_data_source(owner: Page, address: str, mainstem
     for action, state in offered.items():
         name = action.removesuffix(" again").capitalize()
         details.get_by_role("link", name=name, exact=True).click()
+        owner.wait_for_url(f"**/{name.lower()}")
         assert violations(owner) == []
         owner.get_by_role("main").get_by_role("button", name=name).first.click()
         expect(details.locator(".definitions").get_by_text(state, exact=True).first).to_be_visible()

@@ -78,6 +78,44 @@ def test_one_that_was_killed_is_told_by_signal(processes: Processes, tmp_path: P
             children.check()
 
 
+class Dropped:
+    """Asks this process to end while Python finalizes it, where it drops exceptions."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_who_is_asked_to_end_where_exceptions_get_lost_learns_it_at_the_next_check(tmp_path: Path):
+    def go_on() -> None:
+        with Children(tmp_path) as children:
+            Dropped()
+            children.check()
+
+    with pytest.raises(KeyboardInterrupt):
+        go_on()
+
+
+def test_a_second_signal_does_not_cut_the_stopping_short(processes: Processes, tmp_path: Path, free_port: int):
+    pids: list[int] = []
+
+    def insist() -> None:
+        assert not psutil.pid_exists(pids[0])
+        signal.raise_signal(signal.SIGINT)
+        pids.clear()
+
+    def leave() -> None:
+        with Children(tmp_path, afterwards=insist) as children:
+            pids.append(sandbox(children, processes, "only", free_port))
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+    assert not pids
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_they_end_when_the_command_is_killed(processes: Processes, tmp_path: Path, free_port: int):
     program = """
 import sys, time

@@ -47,16 +47,17 @@ def left(folder: Path) -> list[str]:
 
 
 def test_once_brings_everything_in_and_leaves_nothing_running_twice(processes: Processes, instance: Path):
-    code, out, err = processes.run("demo", "--once", "--json")
+    port = str(free_port(0))
+    code, out, err = processes.run("demo", "--once", "--json", "--port", port)
     assert code == 0, err
     told = json.loads(out)
     assert (told["plugin"], told["sync"]["status"], told["counts"]["people"]) == ("shop", "succeeded", 3)
     assert left(instance) == []
 
-    code, out, err = processes.run("demo", "--once", "shop")
+    code, out, err = processes.run("demo", "--once", "shop", "--port", port)
     assert code == 0, err
     assert "3 unchanged" in out
-    assert "Web admin: http://127.0.0.1:" in out
+    assert f"Web admin: http://127.0.0.1:{port}" in out
     password = out.split("Password:")[1].strip()
     mainstem = Mainstem.open({"MAINSTEM_INSTANCE": str(instance)})
     assert authenticate(mainstem, ADMIN, password)
@@ -87,7 +88,7 @@ def test_it_stops_all_it_started_when_told_to(processes: Processes, instance: Pa
 
 
 def test_it_stops_all_it_started_when_told_to_during_the_first_sync(processes: Processes, instance: Path):
-    process = processes.start("demo")
+    process = processes.start("demo", "--port", str(free_port(0)))
     assert process.stderr
     while "bringing its data in" not in process.stderr.readline():
         pass
