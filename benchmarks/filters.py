@@ -150,11 +150,14 @@ _DOCUMENT = f"""jsonb_build_object(
     'shop.labels', jsonb_build_array('label ' || i % 9, CASE WHEN i % 10007 = 7 THEN 'rare' ELSE 'common' END))"""
 _CREATED = f"timestamptz '{NOW:%Y-%m-%d %H:%M}Z' - make_interval(mins => (hashint8(i) & 1048575))"
 _STATEMENTS = (
-    f"""INSERT INTO person SELECT {_ID.format("'p'", "i")}, 'person' || i || '@example.org', NULL, 'ext' || i,
-        'Name ' || i % 1000, 'Last ' || i % 5000, true, false, {_DOCUMENT}, '{{"*": [1, "2026-11-03T10:00:00Z"]}}',
-        false, 1, NULL, NULL, {_CREATED}, {_CREATED} FROM generate_series(1, :people) i""",
-    f"""INSERT INTO organization SELECT {_ID.format("'o'", "i")}, 'Organization ' || i, NULL, {_DOCUMENT}, '{{}}',
-        false, 1, NULL, NULL, {_CREATED}, {_CREATED} FROM generate_series(1, :people / 10) i""",
+    f"""INSERT INTO person (id, stub, email_subscribed, sms_subscribed, created_at, updated_at, initial_source_id,
+        fields, email, external_id, first_name, last_name, lineage)
+        SELECT {_ID.format("'p'", "i")}, false, true, false, {_CREATED}, {_CREATED}, 1, {_DOCUMENT},
+        'person' || i || '@example.org', 'ext' || i, 'Name ' || i % 1000, 'Last ' || i % 5000,
+        '{{"*": [1, "2026-11-03T10:00:00Z"]}}' FROM generate_series(1, :people) i""",
+    f"""INSERT INTO organization (id, stub, created_at, updated_at, initial_source_id, fields, name, lineage)
+        SELECT {_ID.format("'o'", "i")}, false, {_CREATED}, {_CREATED}, 1, {_DOCUMENT}, 'Organization ' || i, '{{}}'
+        FROM generate_series(1, :people / 10) i""",
     f"""INSERT INTO membership SELECT {_ID.format("'p'", "i")}, {_ID.format("'o'", "1 + i % (:people / 10)")},
         {_ID.format("'p'", "i")}, {_ID.format("'o'", "1 + i % (:people / 10)")}, 0
         FROM generate_series(1, :people) i WHERE i % 4 > 0""",
@@ -168,9 +171,9 @@ _STATEMENTS = (
         timestamptz '{NOW:%Y-%m-%d %H:%M}Z' - make_interval(mins => hashint8(i + 9) & 1048575), false,
         jsonb_build_object('team', 'team ' || i % 20, 'rating', i % 5, 'subject', 'About ' || i), '\\x00'
         FROM generate_series(1, :people * 5) i""",
-    f"""INSERT INTO participant SELECT {_ID.format("'a'", "i")}, {_ID.format("'l'", "i")},
-        {_ID.format("'p'", "1 + (hashint8(i + 7) & 2147483647) % :people")}
-        FROM generate_series(1, :people * 5, 100) i""",
+    f"""INSERT INTO participant SELECT a.id, {_ID.format("'l'", "i")},
+        {_ID.format("'p'", "1 + (hashint8(i + 7) & 2147483647) % :people")}, a.source_id, a.type, a.occurred_at
+        FROM generate_series(1, :people * 5, 100) i JOIN activity a ON a.id = {_ID.format("'a'", "i")}""",
 )
 
 
@@ -234,7 +237,7 @@ def measure(engine: Engine, repeat: int) -> Iterator[tuple[str, Entity, int, flo
 
 def run(people: int = 100_000, repeat: int = 5) -> None:
     """Fill a PostgreSQL with so many people and print a figure for each filter."""
-    with databases() as fresh:
+    with databases(roomy=True) as fresh:
         engine = make_engine(fresh.fresh("postgresql"))
         fill(engine, people)
         for words, kind, found, finding, reading in measure(engine, repeat):

@@ -82,7 +82,7 @@ def measure(browser: FlaskClient, path: str, repeat: int) -> tuple[float, int]:
 
 def run(people: int = 100_000, repeat: int = 20) -> None:
     """Fill a PostgreSQL with so many people and print a figure for each page."""
-    with databases() as fresh:
+    with databases(roomy=True) as fresh:
         measure_all(fresh.fresh("postgresql"), fresh.folder, people, repeat)
 
 

@@ -19,7 +19,7 @@ import psutil
 import requests
 
 from core.db.migrate import upgrade
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import DURABILITY_OFF, PostgresServer
 
 PLUGIN = "intercom"
 
@@ -132,11 +132,16 @@ class Databases:
 
 
 @contextmanager
-def databases() -> Iterator[Databases]:
-    """Start a PostgreSQL, and remove everything afterwards."""
+def databases(*, roomy: bool = False) -> Iterator[Databases]:
+    """Start a PostgreSQL, and remove everything afterwards.
+
+    Args:
+        roomy: Let it keep in memory what docs/operators.md advises; without it, what PostgreSQL keeps by itself.
+    """
+    quarter = (f"shared_buffers={psutil.virtual_memory().total // 2**22}MB",) if roomy else ()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-        server = PostgresServer()
+        server = PostgresServer((*DURABILITY_OFF, *quarter))
         stack.callback(server.stop)
         server.start()
         yield Databases(Path(folder), server)

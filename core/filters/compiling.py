@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from typing import Any, TypeAlias
@@ -13,7 +13,6 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
-    exists,
     false,
     func,
     or_,
@@ -47,7 +46,10 @@ MANY = 250_000
 """Where so many have done something, it is cheaper to ask a row whether it has than to find all that have."""
 
 FEW = 50_000
-"""Where at most so many have done something, these few are asked what organizations they belong to."""
+"""Where at most so many are left, these few are asked what organizations they belong to."""
+
+VERY_FEW = 5_000
+"""Where at most so many are left, each of them is asked what else it has done."""
 
 
 def where(
@@ -97,8 +99,7 @@ class _Rows:
     def meet(self, node: Node) -> ColumnElement[bool]:
         match node:
             case Group("all", of):
-                rows = replace(self, joining=self.joining or any(map(self._keeps_few, of)))
-                return and_(true(), *(rows.meet(each) for each in of))
+                return self._meet_all(of)
             case Group(_, of):
                 return or_(*(self.meet(each) for each in of))
             case FieldCondition() if node.field.type == "tags":
@@ -110,16 +111,39 @@ class _Rows:
             case ActivityCondition():
                 return self._activity(node)
 
+    def _meet_all(self, nodes: Sequence[Node]) -> ColumnElement[bool]:
+        """Begin with the condition that leaves the fewest rows; where these are few, ask each by itself the others."""
+        left = [self._left_by(each) for each in nodes]
+        fewest = min(left, default=FEW + 1)
+        others = replace(self, joining=self.joining or fewest <= FEW, walking=self.walking or fewest <= VERY_FEW)
+        first = replace(others, walking=self.walking)
+        begins = left.index(fewest) if nodes else 0
+        return and_(true(), *((first if at == begins else others).meet(each) for at, each in enumerate(nodes)))
+
+    def _left_by(self, node: Node) -> int:
+        """Return how many rows a condition leaves at most, where an index tells; else more than few."""
+        match node:
+            case ActivityCondition(op="has_occurred", times=None):
+                return self._count(node, self._when(node), unknown=FEW + 1)
+            case FieldCondition() if (
+                self.expected and node.field.type == "tags" and not OPERATORS["tags"][node.op].negates
+            ):
+                return self.expected(self._tagged(node))
+        return FEW + 1
+
     def _tags(self, node: FieldCondition) -> ColumnElement[bool]:
         operator = OPERATORS["tags"][node.op]
         if operator.negates:
             return negation(self._tags(replace(node, op=operator.negates)))
+        tagged = self._tagged(node)
+        return tagged.where(tagged.selected_columns.entity_id == self.table.c.id).correlate(self.table).exists()
+
+    def _tagged(self, node: FieldCondition) -> Select[Any]:
         tagging = table_of(Tagging).alias()
-        found = [tagging.c.kind == self.kind, tagging.c.entity_id == self.table.c.id]
-        if node.value is not None:
-            names = node.value if isinstance(node.value, tuple) else (node.value,)
-            found.append(tagging.c.name.in_(names))
-        return exists().where(*found).correlate(self.table)
+        found = select(tagging.c.entity_id).where(tagging.c.kind == self.kind)
+        if node.value is None:
+            return found
+        return found.where(tagging.c.name.in_(node.value if isinstance(node.value, tuple) else (node.value,)))
 
     def _organization(self, node: OrganizationCondition) -> ColumnElement[bool]:
         membership, organization = table_of(Membership).alias(), table_of(Organization).alias()
@@ -167,13 +191,7 @@ class _Rows:
         if when is None:
             return false()
         by_row = self.walking or self._count(node, when, unknown=0) > MANY
-        return self._is_among(self._sources(node, when, at_once=not by_row), by_row)
-
-    def _keeps_few(self, node: Node) -> bool:
-        """Return whether a condition surely leaves few rows."""
-        if not isinstance(node, ActivityCondition) or node.op != "has_occurred" or node.times:
-            return False
-        return self._count(node, self._when(node), unknown=FEW + 1) <= FEW
+        return self._is_among(self._sources(node, when), by_row)
 
     def _count(self, node: ActivityCondition, when: Days, unknown: int) -> int:
         """Return how many activities the condition looks at, unless JSON documents have to tell."""
@@ -196,34 +214,30 @@ class _Rows:
         rows = select(found.c.entity_id).where(found.c.entity_id == self.table.c.id).offset(offset)
         return rows.correlate(self.table).exists()
 
-    def _sources(
-        self, node: ActivityCondition, when: Days, *, once: bool = False, at_once: bool = False
-    ) -> list[Select[Any]]:
+    def _sources(self, node: ActivityCondition, when: Days, *, once: bool = False) -> list[Select[Any]]:
         """Return whose the activities are that the condition looks at.
 
         Those of a person are the ones that belong to her and the ones that she took part in; ``once`` for none twice.
-        Conditions on attributes read the activities themselves, which is done for both together if ``at_once``.
         """
         activity = table_of(Activity).alias()
         owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
-        own = select(owner.label("entity_id")).where(*self._is(node, activity, when))
+        asked = self._occurred(node, activity, when), self._attributes(node, activity)
+        own = select(owner.label("entity_id")).where(*asked)
         if self.kind == "organization":
             # As the condition of the index says.
             return [own.where(owner.is_not(None))]
-        participant = table_of(Participant).alias()
-        shared = select(participant.c.person_id.label("entity_id"))
-        if at_once and node.where is not None:
-            read = own.add_columns(activity.c.id).cte()
-            return [select(read.c.entity_id), shared.join(read, read.c.id == participant.c.activity_id)]
-        joint = table_of(Activity).alias()
-        shared = shared.join(joint, joint.c.id == participant.c.activity_id).where(*self._is(node, joint, when))
+        participant, joint = table_of(Participant).alias(), table_of(Activity).alias()
+        shared = select(participant.c.person_id.label("entity_id")).where(self._occurred(node, participant, when))
+        if once or node.where is not None:
+            shared = shared.join(joint, joint.c.id == participant.c.activity_id).where(self._attributes(node, joint))
         if once:
             apart = participant.c.person_id.is_distinct_from(joint.c.person_id)
             each = shared.add_columns(joint.c.id).where(apart).distinct().subquery()
             shared = select(each.c.entity_id)
         return [own, shared]
 
-    def _is(self, node: ActivityCondition, activity: FromClause, when: Days) -> list[ColumnElement[bool]]:
+    def _occurred(self, node: ActivityCondition, activity: FromClause, when: Days) -> ColumnElement[bool]:
+        """Return whether an activity, or one that somebody took part in, is of the kind and time that is asked for."""
         asked: list[ColumnElement[bool]] = [true()]
         if node.activity.type is not None:
             asked.append(activity.c.type == node.activity.type)
@@ -231,7 +245,9 @@ class _Rows:
             asked.append(activity.c.source_id.in_(node.activity.source_ids))
         if when != EVER:
             asked.append(moments(activity.c.occurred_at, when, self.zone))
-        if node.where is not None:
-            attributes = replace(self, table=activity, document=activity.c.attributes)
-            asked.append(attributes.meet(node.where))
-        return asked
+        return and_(*asked)
+
+    def _attributes(self, node: ActivityCondition, activity: FromClause) -> ColumnElement[bool]:
+        if node.where is None:
+            return true()
+        return replace(self, table=activity, document=activity.c.attributes).meet(node.where)

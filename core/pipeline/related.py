@@ -12,7 +12,7 @@ from core.contract.types import Ref
 from core.db.bulk import insert_missing, rows_in, table_of, upsert
 from core.db.models import Activity, Article, Collection, Membership, Participant, Tagging
 from core.pipeline.ids import in_order
-from core.pipeline.links import Links
+from core.pipeline.links import Links, LinkState
 from core.pipeline.policy import Policy
 from core.pipeline.shape import Shaped, ShapedActivity
 
@@ -86,43 +86,52 @@ _ACTIVITY_UPDATE = (
 )
 
 
+_PARTICIPANT_UPDATE = ("type", "occurred_at")
+
+
 def write_activities(connection: Connection, records: Sequence[Shaped], links: Links, policy: Policy) -> None:
     """Store what happened; an activity that is stored already with the same content is left alone."""
     found = {activity.id: (record, activity) for record in records for activity in record.activities}
     rows = [_activity_row(*found[id], links, policy) for id in in_order(found)]
     upsert(connection, ACTIVITY, rows, update=_ACTIVITY_UPDATE, unless_equal="content_hash")
-    _write_participants(connection, found, links)
+    _write_participants(connection, found, links, policy)
 
 
 def _write_participants(
-    connection: Connection, found: Mapping[UUID, tuple[Shaped, ShapedActivity]], links: Links
+    connection: Connection, found: Mapping[UUID, tuple[Shaped, ShapedActivity]], links: Links, policy: Policy
 ) -> None:
     """Let each of these activities have exactly the further people that it names."""
     wanted = {
-        (activity.id, person.id): person.entity_id
+        (activity.id, person.id): _participant_row(activity, person, policy)
         for _, activity in found.values()
         for person in (links.of(ref) for ref in activity.people[1:])
     }
     seen_before = {record.link_id for record, _ in found.values() if not links[record.link_id].is_new}
     of_activity = PARTICIPANT.c.activity_id == ACTIVITY.c.id
-    rows = rows_in(
-        connection,
-        [PARTICIPANT.c.activity_id, PARTICIPANT.c.person_link_id],
-        ACTIVITY.c.record_link_id,
-        seen_before,
-        of_activity,
-    )
-    stored = {(row.activity_id, row.person_link_id) for row in rows}
-    gone = [{"activity": a, "person": p} for a, p in stored - wanted.keys() if a in found]
-    if gone:
-        its = (PARTICIPANT.c.activity_id == bindparam("activity"), PARTICIPANT.c.person_link_id == bindparam("person"))
+    rows = rows_in(connection, [PARTICIPANT], ACTIVITY.c.record_link_id, seen_before, of_activity)
+    stored = {(row.activity_id, row.person_link_id): row for row in rows}
+    its = PARTICIPANT.c.activity_id == bindparam("activity"), PARTICIPANT.c.person_link_id == bindparam("person")
+    if gone := [{"activity": a, "person": p} for a, p in stored.keys() - wanted.keys() if a in found]:
         connection.execute(PARTICIPANT.delete().where(*its), gone)
-    added = sorted(wanted.keys() - stored)
-    insert_missing(
-        connection,
-        PARTICIPANT,
-        [{"activity_id": a, "person_link_id": p, "person_id": wanted[a, p]} for a, p in added],
-    )
+    changed = [
+        {"activity": key[0], "person": key[1], **{name: wanted[key][name] for name in _PARTICIPANT_UPDATE}}
+        for key, row in stored.items()
+        if key in wanted and any(wanted[key][name] != row._mapping[name] for name in _PARTICIPANT_UPDATE)
+    ]
+    if changed:
+        connection.execute(PARTICIPANT.update().where(*its), changed)
+    insert_missing(connection, PARTICIPANT, [wanted[key] for key in sorted(wanted.keys() - stored.keys())])
+
+
+def _participant_row(activity: ShapedActivity, person: LinkState, policy: Policy) -> dict[str, Any]:
+    return {
+        "activity_id": activity.id,
+        "person_link_id": person.id,
+        "person_id": person.entity_id,
+        "source_id": policy.source_id,
+        "type": activity.type,
+        "occurred_at": activity.occurred_at,
+    }
 
 
 def _activity_row(record: Shaped, activity: ShapedActivity, links: Links, policy: Policy) -> dict[str, Any]:

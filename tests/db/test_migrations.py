@@ -15,7 +15,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Boolean, DateTime, Engine, Integer, LargeBinary, String, Table, Uuid, insert, inspect, select
+from sqlalchemy import (
+    Boolean,
+    DateTime,
+    Engine,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Uuid,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.schema import Column
 
 import core.db.models  # noqa: F401 -- registers the tables
@@ -155,6 +168,24 @@ def test_data_survives_every_step_but_the_first(empty_url: str, engine: Engine):
     assert tables(engine) == set()
     upgrade(empty_url)
     assert not any(content(engine, names).values())
+
+
+def test_participants_are_told_of_their_activity(empty_url: str, engine: Engine):
+    upgrade(empty_url)
+    fill(engine)
+    told = "SELECT source_id, type, occurred_at FROM {} ORDER BY source_id"
+    downgrade(empty_url, "0001")
+    with engine.begin() as connection:
+        # Of an activity that is gone.
+        connection.execute(text("UPDATE participant SET activity_id = :id"), {"id": UUID(int=9).hex})
+        ids = connection.execute(text("SELECT id FROM activity ORDER BY id")).scalars().all()
+        connection.execute(text("DELETE FROM participant WHERE person_id = :id"), {"id": UUID(int=2).hex})
+        row = {"activity": ids[0], "link": UUID(int=5).hex, "person": UUID(int=6).hex}
+        connection.execute(text("INSERT INTO participant VALUES (:activity, :link, :person)"), row)
+    upgrade(empty_url)
+    with engine.connect() as connection:
+        activities = connection.execute(text(told.format("activity"))).all()
+        assert connection.execute(text(told.format("participant"))).all() == activities[:1]
 
 
 def test_a_step_that_fails_leaves_nothing_half_done(tmp_path: Path):

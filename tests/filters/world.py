@@ -142,7 +142,8 @@ def store(connection: Connection, people: Sequence[Entity], organizations: Seque
             id = rows[Activity][-1]["id"]
             for _ in range(2):  # and one person twice a participant
                 row = {"activity_id": id, "person_link_id": next(fresh), "person_id": person.id}
-                rows.setdefault(Participant, []).append(row)
+                told = {name: rows[Activity][-1][name] for name in ("source_id", "type", "occurred_at")}
+                rows.setdefault(Participant, []).append(row | told)
     for model, found in rows.items():
         connection.execute(insert(table_of(model)), found)
 

@@ -112,6 +112,23 @@ def test_an_activity_belongs_to_its_first_person_and_the_others_took_part(world:
     assert [person["stub"] for person in world.rows(Person)] == [True, True, True]
 
 
+def test_who_took_part_tells_of_the_activity_as_it_is_now(world: World):
+    people = tuple(Ref("user", id) for id in "12")
+
+    def tell(minutes: float, type: str, happened: float) -> None:
+        said = Happened(type, "p", at(happened), people)
+        world.apply(Record("chat", "c", updated_at=at(minutes), activities=(said,)))
+        (activity,) = world.rows(Activity)
+        (participant,) = world.rows(Participant)
+        for told in (activity, participant):
+            assert (told["source_id"], told["type"], told["occurred_at"]) == (1, type, at(happened))
+
+    tell(0, "said", 0)
+    tell(1, "closed", 0)
+    tell(2, "closed", 5)
+    tell(3, "closed", 5)
+
+
 def test_who_no_longer_took_part_is_left_out(world: World):
     def said(minutes: float, *parts: tuple[str, str]) -> Record:
         activities = tuple(

@@ -3,13 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy.orm import Session
 
 from core.contract.fields import Entity
-from core.db.models import Participant
 from core.services import paging, people, tables
 from core.services.columns import Column
 from core.services.errors import NotFound
@@ -154,7 +153,7 @@ def test_a_profile_has_own_and_shared_activities_each_once(mainstem: Mainstem, f
     shared = factory.activity(source, factory.person(None))
     factory.activity(source, factory.person(None))
     for activity in (own, shared):
-        factory.add_all([Participant(activity_id=activity.id, person_link_id=uuid4(), person_id=person.id)])
+        factory.participant(activity, person)
     profile = people.profile(session, mainstem.host, person.id)
     assert [event.activity.id for event in profile.events.items] == [shared.id, own.id]
 

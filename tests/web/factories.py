@@ -40,6 +40,7 @@ from core.db.models import (
     Link,
     Membership,
     Organization,
+    Participant,
     Partition,
     Person,
     RefusedRecord,
@@ -253,6 +254,11 @@ class Factory:
             source_id=source.id, person_id=person.id if person else None, type=type, **{**defaults, **values}
         )
         return self._add(row)  # type: ignore[no-any-return]
+
+    def participant(self, activity: Activity, person: Person) -> None:
+        """Let a further person have taken part in an activity."""
+        told = {"source_id": activity.source_id, "type": activity.type, "occurred_at": activity.occurred_at}
+        self._add(Participant(activity_id=activity.id, person_link_id=uuid4(), person_id=person.id, **told))
 
     def article(self, source: DataSource, title: str = "How to start") -> None:
         """Add an article."""

@@ -6,9 +6,8 @@ from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy.orm import Session
 
-from core.db.models import Participant, Person
+from core.db.models import Person
 from core.services.mainstem import Mainstem
 from tests.web.factories import NOW, Factory
 from tests.web.helpers import statements, text
@@ -192,9 +191,7 @@ def test_activities_come_newest_first_with_what_was_said(factory: Factory, owner
     factory.activity(source, person, "started", attributes=attributes)
     factory.activity(source, person, "closed")
     shared = factory.activity(source, other, "replied")
-    with Session(factory.engine) as session:
-        session.add(Participant(activity_id=shared.id, person_link_id=uuid4(), person_id=person.id))
-        session.commit()
+    factory.participant(shared, person)
     response = owner.get(f"/people/{person.id}")
     page = text(response)
     places = [page.index(label) for label in ("Replied · Bob Ray", "Conversation closed", "Conversation started")]
@@ -267,4 +264,4 @@ def test_unknown_ids_are_no_pages(owner: FlaskClient):
     ):
         response = owner.get(path)
         assert response.status_code == 404
-        assert "To the data sources" in text(response)
+        assert "To the home page" in text(response)
