@@ -136,12 +136,14 @@ def databases(*, roomy: bool = False) -> Iterator[Databases]:
     """Start a PostgreSQL, and remove everything afterwards.
 
     Args:
-        roomy: Let it keep in memory what docs/operators.md advises; without it, what PostgreSQL keeps by itself.
+        roomy: Let it keep in memory what docs/operators.md advises, and tidy up only when it is told to; without it,
+            what PostgreSQL does by itself.
     """
-    quarter = (f"shared_buffers={psutil.virtual_memory().total // 2**22}MB",) if roomy else ()
+    memory = psutil.virtual_memory().total // 2**20
+    settings = (f"shared_buffers={memory // 4}MB", "autovacuum=off") if roomy else ()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
-        server = PostgresServer((*DURABILITY_OFF, *quarter))
+        server = PostgresServer((*DURABILITY_OFF, *settings))
         stack.callback(server.stop)
         server.start()
         yield Databases(Path(folder), server)

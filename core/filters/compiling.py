@@ -166,10 +166,9 @@ class _Rows:
             case "has_not_occurred":
                 return ~self._some(node, when)
             case "first_occurred":
-                # For each person the index is looked into twice, where the first of all would have to be found first.
-                return and_(self._some(node, when), ~self._some(node, when.before))
+                return self._end(node, when, when.before, func.min)
             case "last_occurred":
-                return and_(self._some(node, when), ~self._some(node, when.after))
+                return self._end(node, when, when.after, func.max)
         return self._often_enough(node, node.times or Times("at_least", 1), when)
 
     def _when(self, node: ActivityCondition) -> Days:
@@ -180,18 +179,32 @@ class _Rows:
             return self._some(node, when)
         if times.count == 0:
             return ~self._some(node, when)
-        found, count = union_all(*self._sources(node, when, once=True)).subquery(), func.count()
+        found = union_all(*self._sources(node, when, told=True)).subquery()
+        # Whoever an activity belongs to may have taken part in it too, as another of her records.
+        count = func.count(found.c.id.distinct()) if self.kind == "person" else func.count()
         # None at all is one of the answers of «at most», so whoever has more is looked for.
         met = count > times.count if times.op == "at_most" else COMPARISONS[times.op](count, times.count)
         among = self._is_among([select(found.c.entity_id).group_by(found.c.entity_id).having(met)], self.walking)
         return ~among if times.op == "at_most" else among
 
+    def _end(self, node: ActivityCondition, when: Days, beyond: Days | None, end: Any) -> ColumnElement[bool]:
+        """Return whether the first or the last (``end``) is on days of ``when``, and so none ``beyond`` them."""
+        if not self._asks_each(node, when):
+            return and_(self._some(node, when), ~self._some(node, beyond))
+        found = union_all(*self._sources(node, EVER, told=True)).subquery()
+        ends = select(end(found.c.occurred_at).label("occurred_at")).where(found.c.entity_id == self.table.c.id)
+        reached = ends.correlate(self.table).subquery().c.occurred_at
+        return select(reached).where(moments(reached, when, self.zone)).exists()
+
     def _some(self, node: ActivityCondition, when: Days | None) -> ColumnElement[bool]:
         """Return whether there is any activity that the condition looks at on days of ``when``; None for no day."""
         if when is None:
             return false()
-        by_row = self.walking or self._count(node, when, unknown=0) > MANY
-        return self._is_among(self._sources(node, when), by_row)
+        return self._is_among(self._sources(node, when), self._asks_each(node, when))
+
+    def _asks_each(self, node: ActivityCondition, when: Days) -> bool:
+        """Tell whether to ask each row by itself what it has done."""
+        return self.walking or self._count(node, when, unknown=0) > MANY
 
     def _count(self, node: ActivityCondition, when: Days, unknown: int) -> int:
         """Return how many activities the condition looks at, unless JSON documents have to tell."""
@@ -214,26 +227,24 @@ class _Rows:
         rows = select(found.c.entity_id).where(found.c.entity_id == self.table.c.id).offset(offset)
         return rows.correlate(self.table).exists()
 
-    def _sources(self, node: ActivityCondition, when: Days, *, once: bool = False) -> list[Select[Any]]:
-        """Return whose the activities are that the condition looks at.
+    def _sources(self, node: ActivityCondition, when: Days, *, told: bool = False) -> list[Select[Any]]:
+        """Return whose the activities are that the condition looks at; which and when they are too, if ``told``.
 
-        Those of a person are the ones that belong to her and the ones that she took part in; ``once`` for none twice.
+        Those of a person are the ones that belong to her and the ones that she took part in.
         """
         activity = table_of(Activity).alias()
         owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
-        asked = self._occurred(node, activity, when), self._attributes(node, activity)
-        own = select(owner.label("entity_id")).where(*asked)
+        own = select(owner.label("entity_id"), *((activity.c.id, activity.c.occurred_at) if told else ()))
+        own = own.where(self._occurred(node, activity, when), self._attributes(node, activity))
         if self.kind == "organization":
             # As the condition of the index says.
             return [own.where(owner.is_not(None))]
         participant, joint = table_of(Participant).alias(), table_of(Activity).alias()
-        shared = select(participant.c.person_id.label("entity_id")).where(self._occurred(node, participant, when))
-        if once or node.where is not None:
+        which = (participant.c.activity_id, participant.c.occurred_at) if told else ()
+        shared = select(participant.c.person_id.label("entity_id"), *which)
+        shared = shared.where(self._occurred(node, participant, when))
+        if node.where is not None:
             shared = shared.join(joint, joint.c.id == participant.c.activity_id).where(self._attributes(node, joint))
-        if once:
-            apart = participant.c.person_id.is_distinct_from(joint.c.person_id)
-            each = shared.add_columns(joint.c.id).where(apart).distinct().subquery()
-            shared = select(each.c.entity_id)
         return [own, shared]
 
     def _occurred(self, node: ActivityCondition, activity: FromClause, when: Days) -> ColumnElement[bool]:
