@@ -27,7 +27,7 @@ WORDS = 8
 """Further words of a search are not looked at."""
 
 BATCH = 500
-FEW = 2500
+FEW = 5000
 """So many rows are found once; more are looked for again for each page, which then soon is full."""
 
 SORTED_TEXT = 100
@@ -179,6 +179,7 @@ def find(session: Session, kind: Entity, query: Query) -> Found:
     To find few among a million all may have to be looked at: this is done once, for the count and for the ids, and not
     again for the page.
     """
+    estimates.expect_long_scans(session)
     rows = (
         _select(kind, query, expected=estimates.expectation(session))
         .with_only_columns(MODELS[kind].id)
