@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import ColumnElement, Exists, FromClause, and_, false, func, literal, or_, true
+from sqlalchemy import ColumnElement, Exists, FromClause, String, and_, false, func, literal, or_, true
 
 from core.db import texts
 from core.db.types import UtcDateTime
 from core.filters import documents
-from core.filters.days import Days, MonthDay, anniversaries, days_of, in_years, neighbours, start_of
+from core.filters.days import (
+    Days,
+    MonthDay,
+    anniversaries,
+    by_year,
+    days_of,
+    end_of,
+    in_years,
+    neighbours,
+    start_of,
+)
 from core.filters.operators import ANNIVERSARIES, COMPARISONS, OPERATORS
 from core.filters.tree import FieldCondition
 
 _ANNIVERSARY_YEARS = 1900, 10
 """Anniversaries of moments are looked for from this year on, up to so many years from now."""
+
+_AFTER_YEAR = "13"
+"""Sorts after every moment of a year, as it is written behind the year."""
 
 
 def negation(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -127,8 +142,29 @@ def _datetime(
     month_days = _month_days(of, today)
     first, further = _ANNIVERSARY_YEARS
     runs = in_years(month_days, range(first, today.year + further + 1))
-    exact = or_(*(and_(*_moment_bound(stored, days, zone, bound)) for days in runs))
-    return exact if in_column else and_(_has_month_day(stored, neighbours(month_days)), exact)
+    if in_column:
+        return or_(*(and_(*_moment_bound(stored, days, zone, bound)) for days in runs))
+    return and_(_has_month_day(stored, neighbours(month_days)), _is_in_years(stored, runs, zone))
+
+
+def _is_in_years(stored: ColumnElement[Any], runs: Iterable[Days], zone: tzinfo) -> ColumnElement[bool]:
+    """Return whether a moment in a document is on one of these days; most years differ in nothing but the year."""
+    years: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for days in runs:
+        for first, end in by_year(days, zone):
+            years[_within_year(first), _within_year(end) if end.year == first.year else _AFTER_YEAR].append(
+                _year(first)
+            )
+    year, rest = func.substr(stored, 1, 4, type_=String()), func.substr(stored, 6, type_=String())
+    return or_(*(and_(rest >= first, rest < end, year.in_(found)) for (first, end), found in years.items()))
+
+
+def _year(moment: datetime) -> str:
+    return _as_text(moment)[:4]
+
+
+def _within_year(moment: datetime) -> str:
+    return _as_text(moment)[5:]
 
 
 def _month_days(of: FieldCondition, today: date) -> frozenset[MonthDay]:
@@ -145,7 +181,7 @@ def _moment_bound(stored: ColumnElement[Any], days: Days, zone: tzinfo, bound: A
     if days.first is not None:
         bounds.append(stored >= bound(start_of(days.first, zone)))
     if days.last is not None:
-        bounds.append(stored < bound(start_of(date.fromordinal(days.last.toordinal() + 1), zone)))
+        bounds.append(stored < bound(end_of(days.last, zone)))
     return bounds
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
@@ -51,6 +51,11 @@ def start_of(day: date, zone: tzinfo) -> datetime:
     of the change.
     """
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def end_of(day: date, zone: tzinfo) -> datetime:
+    """Return the moment in UTC at which ``day`` is over."""
+    return start_of(date.fromordinal(day.toordinal() + 1), zone)
 
 
 def days_of(op: str, value: Value, today: date) -> Days:
@@ -106,6 +111,19 @@ def in_years(month_days: Iterable[MonthDay], years: range) -> list[Days]:
         else:
             runs.append(Days(day, day))
     return runs
+
+
+def by_year(days: Days, zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
+    """Yield first moment and end of these days in UTC, of each year of UTC by itself; both sides must be closed."""
+    assert days.first is not None
+    assert days.last is not None
+    start, end = start_of(days.first, zone), end_of(days.last, zone)
+    while start.year < end.year:
+        turn = datetime(start.year + 1, 1, 1, tzinfo=UTC)
+        yield start, turn
+        start = turn
+    if start < end:
+        yield start, end
 
 
 def neighbours(month_days: Iterable[MonthDay]) -> frozenset[MonthDay]:
