@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
@@ -19,7 +20,6 @@ from sqlalchemy import (
     select,
     true,
     union,
-    union_all,
 )
 
 from core.contract.fields import Entity
@@ -179,22 +179,25 @@ class _Rows:
             return self._some(node, when)
         if times.count == 0:
             return ~self._some(node, when)
-        found = union_all(*self._sources(node, when, told=True)).subquery()
-        # Whoever an activity belongs to may have taken part in it too, as another of her records.
-        count = func.count(found.c.id.distinct()) if self.kind == "person" else func.count()
+
         # None at all is one of the answers of «at most», so whoever has more is looked for.
-        met = count > times.count if times.op == "at_most" else COMPARISONS[times.op](count, times.count)
-        among = self._is_among([select(found.c.entity_id).group_by(found.c.entity_id).having(met)], self.walking)
+        compare: Any = operator.gt if times.op == "at_most" else COMPARISONS[times.op]
+        among = self._is_grouped(node, when, lambda _: compare(func.count(), times.count))
         return ~among if times.op == "at_most" else among
 
     def _end(self, node: ActivityCondition, when: Days, beyond: Days | None, end: Any) -> ColumnElement[bool]:
         """Return whether the first or the last (``end``) is on days of ``when``, and so none ``beyond`` them."""
         if not self._asks_each(node, when):
             return and_(self._some(node, when), ~self._some(node, beyond))
-        found = union_all(*self._sources(node, EVER, told=True)).subquery()
-        ends = select(end(found.c.occurred_at).label("occurred_at")).where(found.c.entity_id == self.table.c.id)
-        reached = ends.correlate(self.table).subquery().c.occurred_at
-        return select(reached).where(moments(reached, when, self.zone)).exists()
+        return self._is_grouped(node, EVER, lambda found: moments(end(found.c.occurred_at), when, self.zone))
+
+    def _is_grouped(
+        self, node: ActivityCondition, when: Days, met: Callable[[FromClause], ColumnElement[bool]]
+    ) -> ColumnElement[bool]:
+        """Return whether the activities of a row, taken together, meet a condition; each is taken once."""
+        found = self._union(self._sources(node, when, told=True))
+        grouped = select(found.c.entity_id).group_by(found.c.entity_id).having(met(found))
+        return self._is_among([grouped], self.walking)
 
     def _some(self, node: ActivityCondition, when: Days | None) -> ColumnElement[bool]:
         """Return whether there is any activity that the condition looks at on days of ``when``; None for no day."""
@@ -221,7 +224,10 @@ class _Rows:
         """
         if by_row:
             return or_(*(self._exists(each.subquery(), offset=0) for each in found))
-        return self._exists((found[0] if len(found) == 1 else union(*found)).subquery())
+        return self._exists(self._union(found))
+
+    def _union(self, found: list[Select[Any]]) -> FromClause:
+        return (found[0] if len(found) == 1 else union(*found)).subquery()
 
     def _exists(self, found: FromClause, offset: int | None = None) -> Exists:
         rows = select(found.c.entity_id).where(found.c.entity_id == self.table.c.id).offset(offset)
@@ -234,13 +240,13 @@ class _Rows:
         """
         activity = table_of(Activity).alias()
         owner = activity.c.organization_id if self.kind == "organization" else activity.c.person_id
-        own = select(owner.label("entity_id"), *((activity.c.id, activity.c.occurred_at) if told else ()))
+        own = select(owner.label("entity_id"), *((activity.c.occurred_at, activity.c.id) if told else ()))
         own = own.where(self._occurred(node, activity, when), self._attributes(node, activity))
         if self.kind == "organization":
             # As the condition of the index says.
             return [own.where(owner.is_not(None))]
         participant, joint = table_of(Participant).alias(), table_of(Activity).alias()
-        which = (participant.c.activity_id, participant.c.occurred_at) if told else ()
+        which = (participant.c.occurred_at, participant.c.activity_id) if told else ()
         shared = select(participant.c.person_id.label("entity_id"), *which)
         shared = shared.where(self._occurred(node, participant, when))
         if node.where is not None:

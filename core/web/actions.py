@@ -11,6 +11,7 @@ from core.services import connecting
 from core.services.mainstem import Mainstem
 
 Answers = Mapping[str, str]
+AUDIENCES = "People may leave audiences and enter them again, as their values change."
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
             "database-import",
             ("connected",),
             "Everything is read again from the beginning, not only what changed. This takes as long as the first sync "
-            "did; people may leave audiences and enter them again, as they meet filters no longer or anew.",
+            f"did. {AUDIENCES}",
             lambda mainstem, id, *_: jobs.start_sync(mainstem, id, full=True),
             "The full sync has started",
         ),
@@ -64,8 +65,7 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
             "Reconnect",
             "plug-connected",
             ("disconnected", "needs_attention"),
-            "What changed meanwhile is fetched at once; people may leave audiences and enter them again, as they meet "
-            "filters no longer or anew. Leave the fields empty to try the stored credentials again.",
+            f"What changed meanwhile is fetched at once. {AUDIENCES}",
             _reconnect,
             "Reconnected; what changed meanwhile is being fetched",
             asks_credentials=True,

@@ -24,6 +24,7 @@ from core.services.policies import proposed_keys
 from core.services.reconfiguring import reconfigure
 from core.services.sources import config_of, get_source
 from core.web.access import actor, mainstem, requires
+from core.web.actions import AUDIENCES
 from core.web.forms import answered, shown
 from core.web.steps import OPTIONS, STEPS, steps_of
 from core.web.steps.question import Setup, Step
@@ -31,11 +32,10 @@ from core.web.steps.question import Setup, Step
 blueprint = Blueprint("edit", __name__, url_prefix="/sources")
 
 SHORTER = "Where they are kept shorter, older ones begin to go within a minute and stay in the counters."
-AUDIENCES = "People may leave audiences and enter them again, as they meet filters no longer or anew."
 CONSEQUENCES: Mapping[str, str] = {
     "options": "This holds for what comes in from now on. Values that are here already stay as they are.",
     "fields": "An object to which you add something is read again from its beginning, the others are not. What you "
-    f"take out comes in no more; its values stay. {AUDIENCES}",
+    f"take out no longer comes in; its values stay. {AUDIENCES}",
     "teams": "Teams and users are read again at once.",
     "retention": "A resync starts at once: what changed since the last one, and, where activities are kept longer, "
     f"those of the time that was not covered before. {SHORTER} {AUDIENCES}",
@@ -47,7 +47,7 @@ CONSEQUENCES: Mapping[str, str] = {
 RESYNCS = ("teams", "retention", "records")
 """The questions whose new answer starts a sync."""
 ALL_ANEW = (
-    "A resync starts at once. Where activities are kept longer, all of their objects is read again from the beginning. "
+    "A resync starts at once. Where activities are kept longer, their objects are read again from the beginning. "
     f"{SHORTER} {AUDIENCES}"
 )
 """The same of a longer retention, where the plugin cannot read the past alone."""
