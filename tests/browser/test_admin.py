@@ -127,7 +127,7 @@ def test_disconnecting_is_asked_for_and_can_be_cancelled(owner: Page, address: s
     source = factory.source()
     owner.goto(f"{address}/sources/{source.id}")
     owner.get_by_role("link", name="Disconnect").click()
-    expect(owner.get_by_role("heading", level=1)).to_have_text("Disconnect Support desk?")
+    expect(owner.get_by_role("heading", level=1)).to_have_text("Disconnect «Support desk»?")
     owner.get_by_role("link", name="Cancel").click()
     expect(owner.get_by_text("Connected", exact=True).first).to_be_visible()
     owner.get_by_role("link", name="Disconnect").click()

@@ -15,7 +15,7 @@
     if (!note) return;
     const fields = fieldsOf(section);
     const whole = section.querySelector("[data-whole]").checked;
-    note.textContent = `${whole ? fields.filter((field) => field.checked).length : 0} of ${fields.length} fields`;
+    note.textContent = `${whole ? fields.filter((field) => field.checked).length : 0} of ${fields.length} field${fields.length > 1 ? "s" : ""}`;
   };
 
   for (const section of document.querySelectorAll("[data-object]")) {

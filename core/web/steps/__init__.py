@@ -81,7 +81,7 @@ OPTIONS = Step(
     "Modifiable fields",
     ("options",),
     "What may this data source change?",
-    "System fields of people and organizations who are already here. Whoever is new gets all values.",
+    "Untick what shall stay as it is here, and say what happens to what is deleted there.",
     lambda manifest: True,
     read_options,
     view_options,
