@@ -72,14 +72,15 @@ def _of_sources(session: Session) -> Iterator[Matter]:
     refused, dead = (counts_up_to_limit(session, [of(source.id) for source in found]) for of in (_refused, _dead))
     for source, refused_count, dead_count in zip(found, refused, dead, strict=True):
         if source.state == "needs_attention":
-            yield Matter("source", f"{source.name} needs attention", source.error or "Reconnect it", source.id, True)
+            yield Matter("source", f"{source.name} must be reconnected", source.error or "", source.id, True)
         run = runs.get(source.id)
         if run and run.state in ("failed", "partial") and run.error:
             how = "failed" if run.state == "failed" else "is not complete"
             yield Matter("run", f"The last sync of {source.name} {how}", run.error, source.id, run.state == "failed")
         if refused_count:
-            title = f"{_counted(refused_count, 'record')} of {source.name} could not be taken"
-            yield Matter("refused", title, "See why, mend them there, and they come in", source.id)
+            were, them = ("was", "it") if refused_count == 1 else ("were", "them")
+            title = f"{_counted(refused_count, 'record')} of {source.name} {were} refused"
+            yield Matter("refused", title, f"See why and correct {them} there: the next sync takes {them}", source.id)
         if dead_count:
             title = f"{_counted(dead_count, 'webhook')} of {source.name} failed for good"
             yield Matter("webhooks", title, "Look at the reason, then replay them", source.id)

@@ -77,12 +77,12 @@ def test_home_tells_what_needs_attention_and_leads_there(owner: Page, address: s
     owner.goto(f"{address}/")
     matters = owner.get_by_role("region", name="Needs attention")
     expect(matters.get_by_role("listitem")).to_have_count(4)
-    expect(matters).to_contain_text("1 record of Support desk could not be taken")
+    expect(matters).to_contain_text("1 record of Support desk was refused")
     expect(matters).to_contain_text("The plugin Broken is broken")
     expect(matters).to_contain_text("1 invited user has not accepted yet")
     expect(owner.get_by_role("region", name="Syncs at work")).to_contain_text("Support desk")
     assert faults(owner) == []
-    matters.get_by_role("link", name="Shop needs attention").click()
+    matters.get_by_role("link", name="Shop must be reconnected").click()
     owner.wait_for_url(f"{address}/sources/{tired.id}")
 
 
