@@ -306,7 +306,7 @@ def test_refused_records_show_reason_and_payload(factory: Factory, owner: FlaskC
     factory.refused(source, "mended since", resolved_at=NOW)
     response = owner.get(f"/sources/{source.id}/health")
     page = text(response)
-    assert "Health 1 refused records" in page
+    assert "Health 1 refused record" in page
     assert "Contact r1 email: 'x' is no email" in page
     assert '"email": "x"' in page
     assert "mended since" not in page
