@@ -56,7 +56,10 @@ def config_in_words(source: DataSource, manifest: Manifest, schema: Sequence[Fie
         ("Known people", STRATEGIES[config.strategy]),
         ("New people", "Are left out" if config.existing_only else "Are added"),
         *_recognised(config, manifest),
-        *((f"Modifiable fields of {label.lower()}", _fields(config, specs)) for label, specs in fields_by_kind(manifest)),
+        *(
+            (f"Modifiable fields of {label.lower()}", _fields(config, specs))
+            for label, specs in fields_by_kind(manifest)
+        ),
         ("Activities kept", _days(config, manifest)),
         ("Teams and users", _working(config) if manifest.teams else ""),
     ]
