@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
+from operator import gt
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -179,9 +179,8 @@ class _Rows:
             return self._some(node, when)
         if times.count == 0:
             return ~self._some(node, when)
-
         # None at all is one of the answers of «at most», so whoever has more is looked for.
-        compare: Any = operator.gt if times.op == "at_most" else COMPARISONS[times.op]
+        compare: Any = gt if times.op == "at_most" else COMPARISONS[times.op]
         among = self._is_grouped(node, when, lambda _: compare(func.count(), times.count))
         return ~among if times.op == "at_most" else among
 
