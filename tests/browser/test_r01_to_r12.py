@@ -399,7 +399,7 @@ def test_r7_teams_and_members_are_chosen_each_by_itself(owner: Page, address: st
     owner.get_by_label("Billing", exact=True).uncheck()
     owner.get_by_role("checkbox", name="Luc Tremblay").uncheck()
     owner.get_by_role("combobox", name="Role", exact=True).select_option("standard")
-    owner.get_by_text("Give single people another role").click()
+    owner.get_by_text("Give somebody another role").click()
     owner.get_by_label("Role of Priya Raman").select_option("admin")
     following(owner, "retention")
     owner.go_back()
