@@ -118,8 +118,8 @@ def test_the_page_of_roles_shows_the_table(app: Flask, factory: Factory, role: s
     page = client.get("/users/roles").get_data(as_text=True)
     column = ROLES.index(role)
     for permission in PERMISSIONS.values():
-        row = page[page.index(f'<th scope="row">{permission.label}</th>') :]
-        cell = row[: row.index("</tr>")].split("<td>")[1:][column]
+        row = page[page.index(f'<th scope="row" role="rowheader">{permission.label}</th>') :]
+        cell = row[: row.index("</tr>")].split("<td ")[1:][column]
         assert ("Yes" in cell) is (role in permission.roles)
 
 
