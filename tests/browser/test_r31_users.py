@@ -21,6 +21,7 @@ def test_r31_role_teams_revoke_and_reactivate(owner: Page, address: str, factory
     open_user(owner, address, "Ann Lee")
     owner.get_by_role("combobox", name="Role").select_option("Admin")
     owner.get_by_role("button", name="Save role").click()
+    expect(owner.get_by_role("status")).to_be_focused()
     expect(owner.locator(".profile-head")).to_contain_text("Admin")
     owner.get_by_label("Help").check()
     owner.get_by_role("button", name="Save teams").click()
