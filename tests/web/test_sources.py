@@ -132,7 +132,7 @@ def test_activities_are_counted_by_day(factory: Factory, owner: FlaskClient):
     for days in (0, 1, 1, 13, 14):
         factory.activity(source, None, occurred_at=today - timedelta(days=days))
     page = owner.get(f"/sources/{source.id}").get_data(as_text=True)
-    assert re.search(r'Activities of the last 14 days</h2>\s*<span class="card-note">4 in 14 days, 5 in 30</span>', page)
+    assert '<span class="card-note">4 in 14 days, 5 in 30</span>' in page
     yesterday = today - timedelta(days=1)
     assert f"<title>{yesterday.day} {yesterday:%b}: 2</title>" in page
 
