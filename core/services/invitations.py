@@ -26,7 +26,7 @@ VALID = timedelta(days=7)
 MOST = 100
 """So many may be invited at once."""
 
-WORTHLESS = "This invitation is no longer valid: ask an owner or admin for a new one"
+WORTHLESS = "This invitation is no longer valid: ask the owner or an admin for a new one"
 
 
 def invite(mainstem: Mainstem, emails: str, role: str, agent: bool, teams: Iterable[int], actor: str) -> Sequence[int]:

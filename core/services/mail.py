@@ -57,7 +57,7 @@ def write(
         recipient: An email address.
         subject: One line.
         body: Plain text; kept encrypted until it is sent.
-        user_id: Whom an invitation is for.
+        user_id: Whom an invitation, or a link for a new password, is for.
 
     Returns:
         Its id.

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -41,7 +42,12 @@ _NOBODY = generate_password_hash(secrets.token_urlsafe())
 
 
 class TooManyAttempts(ServiceError):
-    """Logging in failed too often; nothing is checked for a while."""
+    """Logging in failed too often, or a password was forgotten too often; nothing is done for a while."""
+
+
+def fingerprint(password_hash: str | None) -> str:
+    """Return what tells a password from any other: sessions and links end when it changes."""
+    return sha256((password_hash or "").encode()).hexdigest()[:16]
 
 
 def add_user(

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, make_response, redirect, request, url_for
+from flask import session as cookie
 from flask.typing import ResponseReturnValue
-from flask_login import LoginManager, current_user
+from flask_login import LoginManager, current_user, login_user
 
 from core.db.models import User
 from core.services.mainstem import Mainstem
-from core.services.users import THEMES
+from core.services.users import THEMES, fingerprint
 from core.web.database import session
 
 
@@ -81,7 +81,7 @@ class Viewer:
             role=user.role,
             theme=theme if theme in THEMES else "system",
             columns=user.preferences.get("columns", {}),
-            fingerprint=sha256((user.password_hash or "").encode()).hexdigest()[:16],
+            fingerprint=fingerprint(user.password_hash),
         )
 
     def get_id(self) -> str:
@@ -107,6 +107,13 @@ class Anonymous:
     def may(self, permission: str) -> bool:
         """Allow nothing."""
         return False
+
+
+def enter(user: User) -> None:
+    """Begin a session of ``user``; nothing of an earlier one, of whomever, is left."""
+    cookie.clear()
+    cookie.permanent = True
+    login_user(Viewer.of(user))
 
 
 def public(view: View) -> View:

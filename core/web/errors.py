@@ -26,7 +26,7 @@ TITLES = {
 }
 ADVICE = {
     400: "Go back, reload the page and try again.",
-    403: "Ask an owner or an admin of this installation to do it, or to change your role.",
+    403: "Ask the owner or an admin of this installation to do it, or to change your role.",
     404: "Check the address, or start from one of the lists.",
     405: "Go back to the page you came from and use its buttons.",
     409: "Go back and look at the present state.",

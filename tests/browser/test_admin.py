@@ -96,6 +96,10 @@ def test_the_menu_of_a_phone_opens_and_closes(owner: Page, address: str):
     owner.keyboard.press("Escape")
     expect(menu).to_be_hidden()
     owner.get_by_role("button", name="Menu").click()
+    owner.get_by_role("button", name="Log out").focus()
+    owner.keyboard.press("Tab")
+    expect(menu).to_be_hidden()
+    owner.get_by_role("button", name="Menu").click()
     menu.get_by_role("link", name="Organizations").click()
     owner.wait_for_url("**/organizations/")
 

@@ -42,7 +42,7 @@ def invite(owner: Page, emails: str) -> None:
 def path_in(box: Postbox, recipient: str) -> str:
     """Where the last mail to this address leads."""
     mails = [each for each in box.mails if each["To"] == recipient]
-    found = re.search(r"https?://[^/]+(/accept/\S+)", mails[-1].get_content())
+    found = re.search(r"https?://[^/]+(/(?:accept|password)/\S+)", mails[-1].get_content())
     assert found
     return found[1]
 
@@ -74,6 +74,34 @@ def test_r30_from_the_invitation_to_the_first_login(
     expect(ann.get_by_role("heading", level=1)).to_contain_text("no longer valid")
     assert outside == []
     stranger.close()
+
+
+def test_r31_a_forgotten_password_is_replaced_by_mail(
+    owner: Page, address: str, mainstem: Mainstem, box: Postbox, browser: Browser
+):
+    elsewhere = browser.new_context().new_page()
+    elsewhere.goto(f"{address}/login")
+    elsewhere.get_by_role("link", name="Forgotten your password?").click()
+    expect(elsewhere.get_by_role("heading", level=1)).to_have_text("Forgotten your password?")
+    assert faults(elsewhere) == []
+    elsewhere.get_by_label("Email").fill("olga@example.com")
+    elsewhere.keyboard.press("Enter")
+    expect(elsewhere.get_by_role("status")).to_contain_text("a link is on its way")
+    assert faults(elsewhere) == []
+    assert mail.send_due(mainstem) == 1
+    elsewhere.goto(address + path_in(box, "olga@example.com"))
+    assert faults(elsewhere) == []
+    elsewhere.get_by_label("New password", exact=True).fill("short")
+    elsewhere.get_by_label("New password again").fill("short")
+    elsewhere.get_by_role("button", name="Keep it and log in").click()
+    expect(elsewhere.get_by_text("at least 10 characters").first).to_be_visible()
+    elsewhere.get_by_label("New password", exact=True).fill("a quite new password")
+    elsewhere.get_by_label("New password again").fill("a quite new password")
+    elsewhere.get_by_role("button", name="Keep it and log in").click()
+    expect(elsewhere.get_by_role("status")).to_contain_text("you are logged in")
+    owner.goto(f"{address}/people/")
+    expect(owner.get_by_role("heading", level=1)).to_have_text("Log in")
+    elsewhere.context.close()
 
 
 def test_r30_until_acceptance_only_the_invitation_can_be_changed(

@@ -60,6 +60,7 @@ def test_the_commands_are_those_that_scripts_know():
         *(("sources", name) for name in ("archive", "restore", "delete")),
         ("users", "list"),
         ("users", "add"),
+        ("users", "password"),
     }
 
 
@@ -126,5 +127,20 @@ def test_users_are_added_with_a_password_that_is_shown_once(cli: Cli):
         ("ann@example.com", "owner"),
     ]
     assert cli("users", "list").stdout == cli("users").stdout
+
+
+def test_a_user_gets_another_password_that_is_shown_once(cli: Cli):
+    from core.services.mainstem import Mainstem
+    from core.services.users import authenticate
+
+    cli("users", "add", "ann@example.com", "--role", "owner", "--password", "correct horse")
+    made = cli.json("users", "password", "Ann@example.com")["password"]
+    mainstem = Mainstem.open(cli.environ, host=cli.host)
+    assert authenticate(mainstem, "ann@example.com", made)
+    assert not authenticate(mainstem, "ann@example.com", "correct horse")
+    mainstem.engine.dispose()
+    assert cli.error("users", "password", "bob@example.com").startswith(
+        "There is no user with the email bob@example.com"
+    )
     assert "already a user" in cli.error("users", "add", "ann@example.com", "--role", "admin")
     assert "needs at least 10" in cli.error("users", "add", "c@example.com", "--role", "admin", "--password", "short")

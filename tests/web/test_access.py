@@ -23,7 +23,16 @@ from core.web.access import PERMISSIONS, requires, safe_next
 from tests.web.factories import PASSWORD, Factory, installation
 from tests.web.helpers import log_in, send, text, token
 
-PUBLIC = {"/login", "/healthz", "/readyz", "/static/<path:filename>", "/webhooks/<plugin>", "/accept/<token>"}
+PUBLIC = {
+    "/login",
+    "/forgotten",
+    "/password/<token>",
+    "/healthz",
+    "/readyz",
+    "/static/<path:filename>",
+    "/webhooks/<plugin>",
+    "/accept/<token>",
+}
 OWN = {
     *("preferences.theme", "auth.logout"),
     *("people.refine", "people.columns", "organizations.refine", "organizations.columns"),

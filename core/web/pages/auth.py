@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user, logout_user
+from flask_login import current_user, logout_user
 
 from core.services.users import TooManyAttempts, authenticate
-from core.web.access import Viewer, mainstem, public, safe_next
+from core.web.access import enter, mainstem, public, safe_next
 
 blueprint = Blueprint("auth", __name__)
 
@@ -35,9 +35,7 @@ def log_in() -> ResponseReturnValue:
         return render_template("login.html", email=email, error=str(error)), 429
     if user is None:
         return render_template("login.html", email=email, error=WRONG), 401
-    session.clear()
-    session.permanent = True
-    login_user(Viewer.of(user))
+    enter(user)
     return redirect(safe_next(request.args.get("next")))
 
 

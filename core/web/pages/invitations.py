@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from flask import session as cookie
 from flask.typing import ResponseReturnValue
-from flask_login import login_user, logout_user
 
 from core.services import invitations
 from core.services.errors import Invalid
 from core.services.users import PASSWORD_LENGTH
-from core.web.access import Viewer, mainstem, public
+from core.web.access import enter, mainstem, public
 from core.web.database import session
 
 blueprint = Blueprint("invitations", __name__, url_prefix="/accept")
@@ -34,11 +32,7 @@ def accept(token: str) -> ResponseReturnValue:
         user = invitations.accept(mainstem(), token, form.get("name", ""), form.get("password", ""))
     except Invalid as error:
         return _page(token, error.errors), 400
-    # Whoever was logged in here before is not whom the invitation is for.
-    logout_user()
-    cookie.clear()
-    cookie.permanent = True
-    login_user(Viewer.of(user))
+    enter(user)
     flash("Welcome to Mainstem", "success")
     return redirect(url_for("home.index"))
 

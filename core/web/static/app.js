@@ -16,6 +16,12 @@
     }
   };
 
+  // Whoever leaves the menu by keyboard must see where she gets.
+  const sidebar = document.getElementById("sidebar");
+  sidebar?.addEventListener("focusout", ({ relatedTarget: next }) => {
+    if (next && !sidebar.contains(next) && sidebar.matches(":popover-open")) sidebar.hidePopover();
+  });
+
   // An open menu gives way to Escape, and to whatever else is clicked.
   const close = (menu) => { menu.open = false; };
   document.addEventListener("keydown", (event) => {
