@@ -158,6 +158,12 @@ def received(session: Session, source_id: int) -> Received:
     return Received(number, last_at, max(lags, default=None), waiting, since)
 
 
+def is_at_work(session: Session, source_id: int) -> bool:
+    """Tell whether a sync of a data source goes on."""
+    goes_on = select(Run.id).where(Run.source_id == source_id, Run.state.in_(("queued", "running")))
+    return session.scalar(select(goes_on.exists())) or False
+
+
 def refused_count(session: Session, source_id: int) -> int:
     """Return how many records of a data source are refused and wait to be mended, counted up to a limit."""
     waiting = RefusedRecord.source_id == source_id, RefusedRecord.resolved_at.is_(None)

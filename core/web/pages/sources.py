@@ -254,5 +254,6 @@ def _render(template: str, source: DataSource, **values: object) -> str:
         actions=actions,
         waiting=overview.waiting_fields(session(), source, manifest) if manifest else [],
         refused_count=overview.refused_count(session(), source.id),
+        at_work=overview.is_at_work(session(), source.id),
         **values,
     )
