@@ -19,8 +19,10 @@ from types import FrameType
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue, Worker
 from sqlalchemy import exists, func, select
+from sqlalchemy.exc import OperationalError
 
 from core import logs
 from core.contract.errors import SourceError
@@ -28,7 +30,7 @@ from core.db.bulk import table_of
 from core.db.models import DataSource, Partition, Run
 from core.runtime import memory
 from core.runtime.parent import leave_with
-from core.runtime.valkey import redis_url
+from core.runtime.valkey import ValkeyError, redis_url
 from core.services import controls, counting, inbox, mail, retention, syncing
 from core.services.draining import drain, to_drain
 from core.services.errors import ServiceError
@@ -296,13 +298,21 @@ def run_worker(mainstem: Mainstem, processes: int = 1) -> None:
         return process
 
     children = [launch() for _ in range(processes)]
+    away = False
     while not stop.wait(tick_seconds(mainstem)):
-        children = [child if child.is_alive() else launch() for child in children]
         try:
+            redis_of(mainstem).ping()
             tick(mainstem)
+        except (RedisError, ValkeyError, OperationalError) as error:
+            # What is due stays due, and a process that ended without Redis would end again.
+            if not away:
+                log.warning("the database or Redis is out of reach, trying again: %s", str(error).partition("\n")[0])
+            away = True
+            continue
         except Exception:
-            # The database or Redis may be away for a while: what is due stays due.
             log.exception("tick failed")
+        away = False
+        children = [child if child.is_alive() else launch() for child in children]
     # The first request lets a job end, the second ends it: its pages are written, its lease will lapse.
     for ask in ("terminate", "terminate", "kill"):
         for child in children:

@@ -21,7 +21,8 @@ from playwright.sync_api import Page
 
 from core.db.models import Activity, DataSource, Draft, Organization, Person, Team, User
 from core.host import Host
-from core.services.invitations import invite, token
+from core.services import invitations, passwords
+from core.services.invitations import invite
 from core.services.mainstem import Mainstem
 from plugins.intercom import plugin as intercom
 from plugins.intercom.sandbox import Sandbox
@@ -64,8 +65,11 @@ def ids(mainstem: Mainstem) -> dict[str, list[object]]:
     found: dict[str, list[object]] = {
         f"{name}.id": [row["id"] for row in rows(mainstem.engine, model)][:8] for name, model in by_blueprint.items()
     }
-    invited = [row for row in rows(mainstem.engine, User) if row["state"] == "invited"]
-    found["token"] = [token(mainstem, row["id"], row["invited_at"]) for row in invited[:1]]
+    users = {row["state"]: row for row in rows(mainstem.engine, User)}
+    if invited := users.get("invited"):
+        found["invitations.token"] = [invitations.token(mainstem, invited["id"], invited["invited_at"])]
+    active = users["active"]
+    found["passwords.token"] = [passwords.token(mainstem, active["id"], active["password_hash"])]
     return {**found, "plugin": ["intercom", "desk"]}
 
 

@@ -65,7 +65,7 @@ def says(installation: Installation, role: str, text: str) -> bool:
 def test_the_database_is_away_for_a_while(installation: Installation, run: int):
     vendor = installation.vendor
     installation.stop_database(crash=True)
-    until(lambda: says(installation, "worker", "tick failed"), "the worker has noticed")
+    until(lambda: says(installation, "worker", "is out of reach, trying again"), "the worker has noticed")
     vendor.change("create_contact", name="Meanwhile", email="meanwhile@example.com")
     until(lambda: statuses(installation) and statuses(installation)[0], "the web admin has answered")
     # It must not take what it cannot store.
@@ -81,6 +81,8 @@ def test_redis_is_away_for_a_while(installation: Installation, run: int):
     until(lambda: statuses(installation) and statuses(installation)[0], "the web admin has answered")
     # Nobody can be told of it now; it is stored all the same.
     assert statuses(installation)[0] == [200]
-    until(lambda: says(installation, "worker", "tick failed"), "the worker has noticed")
+    until(lambda: says(installation, "worker", "is out of reach, trying again"), "the worker has noticed")
     installation.valkey.start()
     end(installation, run)
+    # Told once, however often it was tried.
+    assert installation.log("worker").count("is out of reach, trying again") == 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.host import Host
+from core.runtime.valkey import stop_embedded
 from core.services import syncing
 from core.services.connecting import connect
 from core.services.mainstem import Mainstem
@@ -52,6 +53,7 @@ def install(sandbox: Sandbox, address: str, tmp_path: Path) -> Iterator[Install]
             }
             mainstem = Mainstem.open(environ, Host([plugin]))
             stack.callback(mainstem.engine.dispose)
+            stack.callback(stop_embedded, mainstem.settings)
             chosen = {**CONFIG, **(config or {}), "credentials": sandbox.credentials}
             source = connect(mainstem, "intercom", chosen, "test")
             # A scroll cannot be closed: it must have died before there can be another one.
