@@ -186,6 +186,8 @@ def fill(engine: Engine, people: int) -> None:
         for statement in _STATEMENTS:
             connection.execute(text(statement.replace(":people", str(people))))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # What is not flushed yet is not marked as visible to all.
+        connection.execute(text("CHECKPOINT"))
         connection.execute(text("VACUUM ANALYZE"))
 
 
