@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session
 from werkzeug.security import generate_password_hash
@@ -17,6 +16,7 @@ from core.services import mail
 from core.services.configuration import ROLES
 from core.services.errors import Conflict, Invalid, NotFound
 from core.services.mainstem import Mainstem
+from core.services.signed import SignedLink
 from core.services.sources import audit, now_utc
 from core.services.users import EMAIL, PASSWORD_LENGTH
 
@@ -26,7 +26,7 @@ VALID = timedelta(days=7)
 MOST = 100
 """So many may be invited at once."""
 
-WORTHLESS = "This invitation is no longer valid: ask the owner or an admin for a new one"
+LINK = SignedLink("invitation", VALID, "This invitation is no longer valid: ask the owner or an admin for a new one")
 
 
 def invite(mainstem: Mainstem, emails: str, role: str, agent: bool, teams: Iterable[int], actor: str) -> Sequence[int]:
@@ -144,7 +144,7 @@ def write_invitation(mainstem: Mainstem, connection: Connection, user_id: int, e
 
 def token(mainstem: Mainstem, user_id: int, invited_at: datetime) -> str:
     """Return the signed text that lets a user accept the invitation of ``invited_at``, and no other one."""
-    return _signer(mainstem).dumps([user_id, invited_at.isoformat()])
+    return LINK.token(mainstem, user_id, invited_at.isoformat())
 
 
 def invited(session: Session, mainstem: Mainstem, token: str) -> User:
@@ -153,10 +153,10 @@ def invited(session: Session, mainstem: Mainstem, token: str) -> User:
     Raises:
         NotFound: It is forged, too old, replaced by a later one, used, or withdrawn.
     """
-    user_id, moment = _read(mainstem, token)
+    user_id, moment = LINK.read(mainstem, token)
     user = session.get(User, user_id)
-    if user is None or user.state != "invited" or user.invited_at != moment:
-        raise NotFound(WORTHLESS)
+    if user is None or user.state != "invited" or user.invited_at != datetime.fromisoformat(moment):
+        raise NotFound(LINK.worthless)
     return user
 
 
@@ -176,30 +176,20 @@ def accept(mainstem: Mainstem, token: str, name: str, password: str) -> User:
         NotFound: The invitation is worth nothing.
         Invalid: The password is too short.
     """
-    user_id, moment = _read(mainstem, token)
+    user_id, moment = LINK.read(mainstem, token)
     if len(password) < PASSWORD_LENGTH:
         raise Invalid({"password": f"needs at least {PASSWORD_LENGTH} characters"})
     values = {"state": "active", "password_hash": generate_password_hash(password), "last_login_at": now_utc()}
     if name.strip():
         values["name"] = name.strip()[:100]
     with writing(mainstem.engine) as connection:
-        hers = update(USER).where(USER.c.id == user_id, USER.c.state == "invited", USER.c.invited_at == moment)
+        hers = update(USER).where(
+            USER.c.id == user_id, USER.c.state == "invited", USER.c.invited_at == datetime.fromisoformat(moment)
+        )
         email = connection.execute(hers.values(values).returning(USER.c.email)).scalar_one_or_none()
         if email is None:
-            raise NotFound(WORTHLESS)
+            raise NotFound(LINK.worthless)
         mail.cancel(connection, user_id)
         audit(connection, email, "accept invitation", f"user {user_id}")
     with Session(mainstem.engine, expire_on_commit=False) as session:
         return session.get_one(User, user_id)
-
-
-def _signer(mainstem: Mainstem) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(mainstem.settings.secret_key, salt="invitation")
-
-
-def _read(mainstem: Mainstem, token: str) -> tuple[int, datetime]:
-    try:
-        user_id, moment = _signer(mainstem).loads(token, max_age=int(VALID.total_seconds()))
-        return int(user_id), datetime.fromisoformat(moment)
-    except (BadData, ValueError, TypeError):
-        raise NotFound(WORTHLESS) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.security import generate_password_hash
@@ -16,6 +15,7 @@ from core.services import mail
 from core.services.errors import Invalid, NotFound
 from core.services.invitations import write_invitation
 from core.services.mainstem import Mainstem
+from core.services.signed import SignedLink
 from core.services.sources import audit, now_utc
 from core.services.users import PASSWORD_LENGTH, TooManyAttempts, fingerprint
 
@@ -27,7 +27,7 @@ ASKED = "password.asked"
 MAILS = 3
 QUESTIONS = 30
 
-WORTHLESS = "This link is no longer valid: ask for a new one"
+LINK = SignedLink("new password", VALID, "This link is no longer valid: ask for a new one")
 
 
 def ask(mainstem: Mainstem, email: str, address: str) -> None:
@@ -73,7 +73,7 @@ def _write(mainstem: Mainstem, connection: Connection, user: RowMapping) -> None
 
 def token(mainstem: Mainstem, user_id: int, password_hash: str | None) -> str:
     """Return the signed text that lets a user choose a new password as long as she has the present one."""
-    return _signer(mainstem).dumps([user_id, fingerprint(password_hash)])
+    return LINK.token(mainstem, user_id, fingerprint(password_hash))
 
 
 def chooser(session: Session, mainstem: Mainstem, token: str) -> User:
@@ -82,10 +82,10 @@ def chooser(session: Session, mainstem: Mainstem, token: str) -> User:
     Raises:
         NotFound: It is forged, too old or used, or she may not log in any more.
     """
-    user_id, old = _read(mainstem, token)
+    user_id, old = LINK.read(mainstem, token)
     user = session.get(User, user_id)
     if user is None or user.state != "active" or fingerprint(user.password_hash) != old:
-        raise NotFound(WORTHLESS)
+        raise NotFound(LINK.worthless)
     return user
 
 
@@ -112,20 +112,8 @@ def choose(mainstem: Mainstem, token: str, password: str) -> User:
         values = {"password_hash": generate_password_hash(password), "last_login_at": now_utc()}
         email = connection.execute(hers.values(values).returning(USER.c.email)).scalar_one_or_none()
         if email is None:
-            raise NotFound(WORTHLESS)
+            raise NotFound(LINK.worthless)
         mail.cancel(connection, user_id)
         audit(connection, email, "choose password", f"user {user_id}")
     with Session(mainstem.engine, expire_on_commit=False) as session:
         return session.get_one(User, user_id)
-
-
-def _signer(mainstem: Mainstem) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(mainstem.settings.secret_key, salt="new password")
-
-
-def _read(mainstem: Mainstem, token: str) -> tuple[int, str]:
-    try:
-        user_id, old = _signer(mainstem).loads(token, max_age=int(VALID.total_seconds()))
-        return int(user_id), str(old)
-    except (BadData, ValueError, TypeError):
-        raise NotFound(WORTHLESS) from None

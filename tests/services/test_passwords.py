@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -89,7 +90,7 @@ def test_forged_and_old_links_are_worth_nothing(mainstem: Mainstem, ann: int, mo
     for worthless in (forged, token[:-2], "", "x.y.z"):
         with pytest.raises(NotFound):
             passwords.choose(mainstem, worthless, NEW)
-    monkeypatch.setattr(passwords, "VALID", timedelta(seconds=-1))
+    monkeypatch.setattr(passwords, "LINK", replace(passwords.LINK, valid=timedelta(seconds=-1)))
     with pytest.raises(NotFound):
         passwords.choose(mainstem, token, NEW)
 
