@@ -103,7 +103,11 @@ def _of_plugins(host: Host) -> Iterator[Matter]:
 def _of_users(session: Session) -> Iterator[Matter]:
     if number := session.scalar(select(func.count()).select_from(User).where(*AWAITED)):
         verb = "has" if number == 1 else "have"
-        yield Matter("invitations", f"{_counted(number, 'invited user')} {verb} not accepted yet")
+        yield Matter(
+            "invitations",
+            f"{_counted(number, 'invited user')} {verb} not accepted yet",
+            "Send the invitation again, or delete the user",
+        )
     failed = select(func.count()).select_from(Mail).where(Mail.state == "failed")
     if number := session.scalar(failed):
         yield Matter("mail", f"{_counted(number, 'mail')} could not be sent", grave=True)

@@ -22,7 +22,7 @@ from core.services.users import PASSWORD_LENGTH, TooManyAttempts, fingerprint
 USER, ENTRY = table_of(User), table_of(AuditEntry)
 
 VALID = timedelta(hours=1)
-ASKED = "password.asked"
+ASKED = "ask for a password"
 # In an hour, by the audit log. More mails help nobody; more questions from one address try out who is here.
 MAILS = 3
 QUESTIONS = 30

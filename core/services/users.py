@@ -28,7 +28,7 @@ PASSWORD_LENGTH = 10
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 
-FAILED_LOGIN = "login.failed"
+FAILED_LOGIN = "fail to log in"
 FAILURE_WINDOW = timedelta(minutes=15)
 # Failures in the window after which attempts are refused unseen. The audit log is the counter, so all web processes
 # share it and a restart forgets nothing. One address alone cannot lock a user out everywhere: the limit of an email

@@ -102,7 +102,7 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
             "The data source, its credentials and its settings go for good. People, organizations, activities and "
             "articles that it brought stay, and so do the users and teams; they are no longer updated.",
             _plainly(connecting.delete),
-            "Deleted",
+            "The data source is deleted",
             danger=True,
             leads_to_list=True,
         ),

@@ -70,7 +70,7 @@ DEEDS: Mapping[str, Deed] = MappingProxyType(
             "The user leaves all teams and this list, for good; a sync does not bring this user back. What was done "
             "stays in the audit log. The same address can be invited anew.",
             staff.delete,
-            "Deleted",
+            "The user is deleted",
         ),
     }
 )

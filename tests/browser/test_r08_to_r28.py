@@ -135,7 +135,7 @@ def test_r28_the_whole_life_of_a_data_source(owner: Page, address: str, mainstem
     details.get_by_role("link", name="Delete").click()
     owner.get_by_role("main").get_by_role("button", name="Delete").click()
     owner.wait_for_url("**/sources/")
-    expect(owner.get_by_text("Deleted")).to_be_visible()
+    expect(owner.get_by_text("The data source is deleted")).to_be_visible()
     assert len(rows(mainstem.engine, Person)) == len(rows(mainstem.engine, Activity)) == 1
 
 

@@ -121,7 +121,7 @@ def test_r30_until_acceptance_only_the_invitation_can_be_changed(
     owner.get_by_role("link", name="Delete").click()
     assert faults(owner) == []
     owner.get_by_role("button", name="Delete").click()
-    expect(owner.get_by_role("status")).to_contain_text("Deleted")
+    expect(owner.get_by_role("status")).to_contain_text("The user is deleted")
     expect(owner.get_by_role("link", name="ann@example.com")).to_have_count(0)
 
 

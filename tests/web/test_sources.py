@@ -267,7 +267,7 @@ def test_the_life_cycle_by_its_buttons(mainstem: Mainstem, factory: Factory, own
             assert button in text(page), (action, button)
     deleted = send(owner, f"/sources/{source.id}/delete", follow_redirects=True)
     assert deleted.request.path == "/sources/"
-    assert "Deleted" in text(deleted)
+    assert "The data source is deleted" in text(deleted)
     assert owner.get(f"/sources/{source.id}").status_code == 404
     assert owner.get(f"/people/{person.id}").status_code == 200
 

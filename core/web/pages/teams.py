@@ -43,7 +43,7 @@ def show(id: int) -> ResponseReturnValue:
 @requires("teams.manage")
 def rename(id: int) -> ResponseReturnValue:
     """Give a team another name."""
-    return _do(lambda: teams.rename(mainstem(), id, request.form.get("name", ""), actor()), "Renamed", id)
+    return _do(lambda: teams.rename(mainstem(), id, request.form.get("name", ""), actor()), "The team is renamed", id)
 
 
 @blueprint.post("/<int:id>/members")
@@ -51,14 +51,14 @@ def rename(id: int) -> ResponseReturnValue:
 def add(id: int) -> ResponseReturnValue:
     """Put users into a team."""
     ids = [int(text) for text in request.form.getlist("user") if text.isdecimal()]
-    return _do(lambda: teams.add_members(mainstem(), id, ids, actor()), "Added", id)
+    return _do(lambda: teams.add_members(mainstem(), id, ids, actor()), "The members are added", id)
 
 
 @blueprint.post("/<int:id>/members/<int:user_id>/remove")
 @requires("teams.manage")
 def remove(id: int, user_id: int) -> ResponseReturnValue:
     """Take a user out of a team."""
-    return _do(lambda: teams.remove_member(mainstem(), id, user_id, actor()), "Removed", id)
+    return _do(lambda: teams.remove_member(mainstem(), id, user_id, actor()), "The member is removed", id)
 
 
 @blueprint.get("/<int:id>/delete")
@@ -76,7 +76,7 @@ def delete(id: int) -> ResponseReturnValue:
     """Delete a team."""
     text = request.form.get("moved_to", "")
     moved_to = int(text) if text.isdecimal() else None
-    return _do(lambda: teams.delete(mainstem(), id, moved_to, actor()), "Deleted")
+    return _do(lambda: teams.delete(mainstem(), id, moved_to, actor()), "The team is deleted")
 
 
 def _do(work: Callable[[], object], done: str, id: int | None = None, *, to_made: bool = False) -> ResponseReturnValue:

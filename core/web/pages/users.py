@@ -86,7 +86,7 @@ def change(id: int) -> ResponseReturnValue:
     return _do(
         id,
         lambda: staff.change(mainstem(), id, request.form.get("role", ""), "agent" in request.form, actor()),
-        "Saved",
+        "The role is saved",
     )
 
 
@@ -94,7 +94,7 @@ def change(id: int) -> ResponseReturnValue:
 @requires("users.manage")
 def change_teams(id: int) -> ResponseReturnValue:
     """Put her into other teams."""
-    return _do(id, lambda: staff.set_teams(mainstem(), id, _team_ids(), actor()), "Saved")
+    return _do(id, lambda: staff.set_teams(mainstem(), id, _team_ids(), actor()), "The teams are saved")
 
 
 @blueprint.post("/<int:id>/resend")
