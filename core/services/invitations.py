@@ -130,10 +130,21 @@ def write_invitation(mainstem: Mainstem, connection: Connection, user_id: int, e
         inviter: Who invites; "" when it is nobody in particular.
     """
     now = now_utc()
-    mail.cancel(connection, user_id)
     connection.execute(update(USER).where(USER.c.id == user_id).values(invited_at=now))
+    _write(mainstem, connection, user_id, email, inviter, now)
+
+
+def remind(mainstem: Mainstem, connection: Connection, user_id: int, email: str, invited_at: datetime) -> None:
+    """Write an invitation once more; earlier links stay good, as it need not be the invited one who asks for it."""
+    _write(mainstem, connection, user_id, email, "", invited_at)
+
+
+def _write(
+    mainstem: Mainstem, connection: Connection, user_id: int, email: str, inviter: str, invited_at: datetime
+) -> None:
+    mail.cancel(connection, user_id)
     who = f"{inviter} invites you" if "@" in inviter else "You are invited"
-    address = f"{mainstem.settings.public_url}/accept/{token(mainstem, user_id, now)}"
+    address = f"{mainstem.settings.public_url}/accept/{token(mainstem, user_id, invited_at)}"
     body = (
         f"{who} to work with Mainstem, where your organization keeps what it knows of its customers.\n\n"
         f"Accept by choosing a password:\n\n{address}\n\n"

@@ -40,14 +40,25 @@ log = logging.getLogger("mainstem.mail")
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail as the outbox page shows it; ``body`` is "" once it has been sent or is of no more use."""
+    """A mail as the outbox page shows it.
+
+    ``body`` is "" once it has been sent or is of no more use, and where it is ``private``.
+    """
 
     mail: Mail
     body: str
+    private: bool
 
 
 def write(
-    mainstem: Mainstem, connection: Connection, recipient: str, subject: str, body: str, user_id: int | None = None
+    mainstem: Mainstem,
+    connection: Connection,
+    recipient: str,
+    subject: str,
+    body: str,
+    user_id: int | None = None,
+    *,
+    private: bool = False,
 ) -> int:
     """Put a mail into the outbox.
 
@@ -58,6 +69,7 @@ def write(
         subject: One line.
         body: Plain text; kept encrypted until it is sent.
         user_id: Whom an invitation, or a link for a new password, is for.
+        private: Nobody but the recipient may read it, whatever her role.
 
     Returns:
         Its id.
@@ -65,7 +77,7 @@ def write(
     row = {
         "recipient": recipient,
         "subject": subject,
-        "body": mainstem.vault.seal({"text": body}),
+        "body": mainstem.vault.seal({"text": body} | ({"private": "yes"} if private else {})),
         "user_id": user_id,
         "state": "pending",
         "created_at": now_utc(),
@@ -97,8 +109,13 @@ def outbox(
     if before is not None:
         rows = rows.where(Mail.id < before)
     found = session.scalars(rows.order_by(Mail.id.desc()).limit(size + 1)).all()
-    letters = [Letter(mail, mainstem.vault.open(mail.body).get("text", "")) for mail in found[:size]]
-    return letters, len(found) > size
+    return [_letter(mainstem, mail) for mail in found[:size]], len(found) > size
+
+
+def _letter(mainstem: Mainstem, mail: Mail) -> Letter:
+    kept = mainstem.vault.open(mail.body)
+    private = "private" in kept
+    return Letter(mail, "" if private else kept.get("text", ""), private)
 
 
 def send_again(mainstem: Mainstem, mail_id: int, actor: str) -> None:

@@ -12,12 +12,12 @@ from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import AuditEntry, User
 from core.services import mail
-from core.services.errors import Invalid, NotFound
-from core.services.invitations import write_invitation
+from core.services.errors import Conflict, Invalid, NotFound
+from core.services.invitations import remind
 from core.services.mainstem import Mainstem
 from core.services.signed import SignedLink
 from core.services.sources import audit, now_utc
-from core.services.users import PASSWORD_LENGTH, TooManyAttempts, fingerprint
+from core.services.users import EMAIL, PASSWORD_LENGTH, TooManyAttempts, fingerprint
 
 USER, ENTRY = table_of(User), table_of(AuditEntry)
 
@@ -26,12 +26,13 @@ ASKED = "ask for a password"
 # In an hour, by the audit log. More mails help nobody; more questions from one address try out who is here.
 MAILS = 3
 QUESTIONS = 30
+EMAIL_LENGTH = 254
 
 LINK = SignedLink("new password", VALID, "This link is no longer valid: ask for a new one")
 
 
 def ask(mainstem: Mainstem, email: str, address: str) -> None:
-    """Write a link to whom this email belongs, if anybody; who has not accepted her invitation is invited again.
+    """Write a link to whom this email belongs, if anybody; who has not accepted her invitation is reminded of it.
 
     Args:
         mainstem: The installation.
@@ -39,9 +40,15 @@ def ask(mainstem: Mainstem, email: str, address: str) -> None:
         address: Where the question comes from; questions are counted by it.
 
     Raises:
+        Conflict: No mail server is set: nobody but the recipient may read such a link.
+        Invalid: That is no email address.
         TooManyAttempts: Too many came from there in the last hour.
     """
+    if mainstem.settings.smtp_url is None:
+        raise Conflict("No mail server is set, so no link can be sent")
     email = email.strip().lower()
+    if not (EMAIL.fullmatch(email) and email.isprintable() and len(email) <= EMAIL_LENGTH):
+        raise Invalid({"email": "needs an address, such as ann@example.com"})
     with writing(mainstem.engine) as connection:
         if _asked(connection, ENTRY.c.actor == address) >= QUESTIONS:
             raise TooManyAttempts("Too many requests for a new password: wait an hour, then try again")
@@ -50,8 +57,8 @@ def ask(mainstem: Mainstem, email: str, address: str) -> None:
         user = connection.execute(select(USER).where(USER.c.email == email)).mappings().one_or_none()
         if user is None or mails >= MAILS:
             return
-        if user["state"] == "invited":
-            write_invitation(mainstem, connection, user["id"], email, "")
+        if user["state"] == "invited" and user["invited_at"]:
+            remind(mainstem, connection, user["id"], email, user["invited_at"])
         elif user["state"] == "active":
             _write(mainstem, connection, user)
 
@@ -68,7 +75,7 @@ def _write(mainstem: Mainstem, connection: Connection, user: RowMapping) -> None
         f"Somebody asked for a new password for your access to Mainstem.\n\nChoose it here:\n\n{link}\n\n"
         "The link works once, for an hour. If it was not you, do nothing: your password stays as it is.\n"
     )
-    mail.write(mainstem, connection, user["email"], "Your new password for Mainstem", body, user["id"])
+    mail.write(mainstem, connection, user["email"], "Your new password for Mainstem", body, user["id"], private=True)
 
 
 def token(mainstem: Mainstem, user_id: int, password_hash: str | None) -> str:

@@ -84,6 +84,10 @@ def test_r31_a_forgotten_password_is_replaced_by_mail(
     elsewhere.get_by_role("link", name="Forgotten your password?").click()
     expect(elsewhere.get_by_role("heading", level=1)).to_have_text("Forgotten your password?")
     assert faults(elsewhere) == []
+    elsewhere.get_by_label("Email").fill("olga@nowhere")
+    elsewhere.keyboard.press("Enter")
+    expect(elsewhere.get_by_text("needs an address")).to_be_visible()
+    assert faults(elsewhere) == []
     elsewhere.get_by_label("Email").fill("olga@example.com")
     elsewhere.keyboard.press("Enter")
     expect(elsewhere.get_by_role("status")).to_contain_text("a link is on its way")

@@ -14,13 +14,20 @@ from sqlalchemy.orm import Session
 from core.db.engine import writing
 from core.db.models import AuditEntry, Mail, User
 from core.services import passwords
-from core.services.errors import Invalid, NotFound
-from core.services.invitations import invite
+from core.services.errors import Conflict, Invalid, NotFound
+from core.services.invitations import invite, invited
+from core.services.mail import outbox
 from core.services.mainstem import Mainstem
 from core.services.users import TooManyAttempts, add_user, authenticate
 from tests.services.conftest import rows
 
 NEW = "another long password"
+
+
+@pytest.fixture
+def mainstem(mainstem: Mainstem) -> Mainstem:
+    """The same with a mail server, which nothing is sent to here."""
+    return replace(mainstem, settings=replace(mainstem.settings, smtp_url="smtp://127.0.0.1:1"))
 
 
 @pytest.fixture
@@ -76,11 +83,37 @@ def test_who_may_not_log_in_gets_no_link_and_can_use_none(mainstem: Mainstem, an
         passwords.choose(mainstem, token, NEW)
 
 
-def test_who_has_not_accepted_is_invited_again(mainstem: Mainstem, ann: int):
-    invite(mainstem, "bob@example.com", "agent", False, (), "ann@example.com")
+def test_who_has_not_accepted_is_reminded_and_her_links_stay_good(mainstem: Mainstem, ann: int):
+    (bob,) = invite(mainstem, "bob@example.com", "agent", False, (), "ann@example.com")
+    (before,) = mails(mainstem)
     passwords.ask(mainstem, "bob@example.com", "10.0.0.1")
     (text,) = mails(mainstem)
     assert "/accept/" in text
+    found = re.search(r"/accept/(\S+)", before)
+    assert found
+    with Session(mainstem.engine) as session:
+        assert invited(session, mainstem, found[1]).id == bob
+
+
+def test_nobody_else_reads_the_link_whatever_the_role(mainstem: Mainstem, ann: int):
+    passwords.ask(mainstem, "ann@example.com", "10.0.0.1")
+    with Session(mainstem.engine) as session:
+        ((letter,), _) = outbox(session, mainstem)
+    assert (letter.mail.recipient, letter.body, letter.private) == ("ann@example.com", "", True)
+
+
+def test_without_a_mail_server_no_link_is_written(mainstem: Mainstem, ann: int):
+    silent = replace(mainstem, settings=replace(mainstem.settings, smtp_url=None))
+    with pytest.raises(Conflict, match="No mail server is set"):
+        passwords.ask(silent, "ann@example.com", "10.0.0.1")
+    assert mails(mainstem) == []
+
+
+@pytest.mark.parametrize("email", ["", "ann", "ann\0@example.com", f"{'a' * 300}@example.com"])
+def test_what_is_no_email_is_not_asked_for(mainstem: Mainstem, email: str):
+    with pytest.raises(Invalid, match="needs an address, such as ann@example.com"):
+        passwords.ask(mainstem, email, "10.0.0.1")
+    assert rows(mainstem.engine, AuditEntry) == []
 
 
 def test_forged_and_old_links_are_worth_nothing(mainstem: Mainstem, ann: int, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -19,7 +21,7 @@ blueprint = Blueprint("passwords", __name__)
 @public
 def forgotten() -> ResponseReturnValue:
     """Ask whose password it is."""
-    return render_template("forgotten.html", asked="", error="")
+    return _forgotten()
 
 
 @blueprint.post("/forgotten")
@@ -30,9 +32,15 @@ def ask() -> ResponseReturnValue:
     try:
         passwords.ask(mainstem(), email, request.remote_addr or "")
     except TooManyAttempts as error:
-        return render_template("forgotten.html", asked="", error=str(error)), 429
+        return _forgotten(error=str(error)), 429
+    except Invalid as error:
+        return _forgotten(email=email, errors=error.errors), 400
     ring_for_mail()
-    return render_template("forgotten.html", asked=email, error="")
+    return _forgotten(asked=email.strip())
+
+
+def _forgotten(asked: str = "", email: str = "", error: str = "", errors: Mapping[str, str] | None = None) -> str:
+    return render_template("forgotten.html", asked=asked, email=email, error=error, errors=errors or {})
 
 
 @blueprint.get("/password/<token>")
