@@ -53,6 +53,11 @@ class Numbers:
     people_days: Days = field(default_factory=dict)
 
     @property
+    def is_nothing(self) -> bool:
+        """Whether nothing came in at all."""
+        return self == Numbers()
+
+    @property
     def last_30_days(self) -> int:
         """Activities that occurred in the last 30 days, today among them."""
         return sum(count for _, count in series([self.activity_days], DAYS))

@@ -16,6 +16,7 @@ from core.contract.types import Account, Connected, FieldSpec, Manifest, Roster,
 from core.db.bulk import table_of
 from core.db.engine import writing
 from core.db.models import Draft
+from core.host import Host
 from core.services.accounts import account_of, draft_account
 from core.services.configuration import read_config, read_credentials
 from core.services.errors import Conflict, Invalid, NotFound
@@ -23,6 +24,7 @@ from core.services.fields import check_choices, schema_of
 from core.services.mainstem import Mainstem
 from core.services.opening import Opened, activate, open_account, refuse_another
 from core.services.sampling import sample
+from core.services.searching import mentions, vendor_title
 from core.services.sources import now_utc
 
 DRAFT = table_of(Draft)
@@ -31,9 +33,10 @@ SECTIONS = ("objects", "teams", "retention", "selection", "merge")
 """The sections of a configuration that steps answer, in their order."""
 
 
-def list_drafts(connection: Connection) -> Sequence[RowMapping]:
-    """Return the rows of all drafts, the eldest first."""
-    return connection.execute(select(DRAFT).order_by(DRAFT.c.id)).mappings().all()
+def list_drafts(connection: Connection, host: Host, text: str = "") -> Sequence[RowMapping]:
+    """Return the rows of drafts, the eldest first: those whose account or vendor is called by each word of ``text``."""
+    meant = mentions(text, DRAFT.c.account_name, vendor_title(host, DRAFT.c.plugin))
+    return connection.execute(select(DRAFT).where(*meant).order_by(DRAFT.c.id)).mappings().all()
 
 
 def get_draft(connection: Connection, draft_id: int, *, lock: bool = False) -> RowMapping:

@@ -19,11 +19,28 @@ from core.services.configuration import read_config
 from core.services.counting import Numbers, numbers_of
 from core.services.errors import NotFound
 from core.services.progress import RunProgress, since_connected
+from core.services.searching import mentions, vendor_title
 from core.services.sources import now_utc
 
 T = TypeVar("T")
 
 RECENT_DAYS = 7
+
+SHOWN = DataSource.state != "deleted"
+ORDER = paging.Order((DataSource.state == "archived",), DataSource.id, descending=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which data sources are asked for.
+
+    Attributes:
+        text: Each of its words is part of the name, the account's name or the vendor's; "" for all.
+        state: Only those in this state; "" for all.
+    """
+
+    text: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +92,7 @@ def before(session: Session, host: Host, plugin: str, remote_id: str) -> Numbers
     theirs = select(DataSource).where(DataSource.plugin == plugin, DataSource.remote_id == remote_id)
     source = session.scalar(theirs.where(DataSource.state == "deleted"))
     numbers = None if source is None else numbers_of(session, host, [source])[source.id]
-    return None if numbers == Numbers() else numbers
+    return None if numbers is None or numbers.is_nothing else numbers
 
 
 def taken_up(session: Session, source: DataSource) -> bool:
@@ -92,9 +109,34 @@ def left_people(session: Session, host: Host, source: DataSource) -> int:
 
 def listing(session: Session, host: Host) -> list[Summary]:
     """Return all data sources, the archived ones last, with their counts and last runs."""
-    shown = select(DataSource).where(DataSource.state != "deleted")
-    sources = session.scalars(shown.order_by(DataSource.state == "archived", DataSource.id)).all()
-    last = select(func.max(Run.id)).where(since_connected()).group_by(Run.source_id)
+    rows = select(DataSource).where(SHOWN).order_by(*ORDER.keys, ORDER.id)
+    return _summaries(session, host, session.scalars(rows).all())
+
+
+def page(session: Session, host: Host, query: Query, cursor: str | None, size: int = 25) -> paging.Page[Summary]:
+    """Return a page of :func:`listing`.
+
+    Args:
+        session: Where to read.
+        host: Knows the plugins.
+        query: Which data sources.
+        cursor: Of the page; None for the first.
+        size: Data sources on a page.
+
+    Raises:
+        NotFound: The cursor is malformed.
+    """
+    searched = DataSource.name, DataSource.account_name, vendor_title(host, DataSource.plugin)
+    rows = select(DataSource).where(SHOWN, *mentions(query.text, *searched))
+    if query.state:
+        rows = rows.where(DataSource.state == query.state)
+    found = paging.page(session, rows, ORDER, cursor, size)
+    return found.map(lambda sources: _summaries(session, host, sources))
+
+
+def _summaries(session: Session, host: Host, sources: Sequence[DataSource]) -> list[Summary]:
+    theirs = Run.source_id.in_([source.id for source in sources])
+    last = select(func.max(Run.id)).where(theirs, since_connected()).group_by(Run.source_id)
     runs = {run.source_id: run for run in session.scalars(select(Run).where(Run.id.in_(last)))}
     numbers = numbers_of(session, host, sources)
     return [Summary(source, title(host, source), numbers[source.id], runs.get(source.id)) for source in sources]

@@ -22,6 +22,8 @@ U = TypeVar("U")
 Key: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 COUNT_LIMIT = 10_000
+LARGEST = 2**31 - 1
+"""The largest integer that a column of either database takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +134,29 @@ def _parts(order: Order, backwards: bool, place: Sequence[Any] | None) -> list[b
 
 def mark(direction: str, key: Sequence[Any]) -> str:
     """Return the cursor of the page ``"after"`` or ``"before"`` the row whose keys, and id, these are."""
-    texts = [value.isoformat() if isinstance(value, datetime) else value for value in key[:-1]]
-    packed = json.dumps([*texts, key[-1].hex], separators=(",", ":"), ensure_ascii=False).encode()
+    packed = json.dumps([_text(value) for value in key], separators=(",", ":"), ensure_ascii=False).encode()
     return f"{direction}_{urlsafe_b64encode(packed).decode().rstrip('=')}"
 
 
 def _parse(cursor: str, order: Order) -> tuple[bool, list[Any]]:
     direction, _, packed = cursor.partition("_")
     try:
-        *texts, id = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        texts = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
         if direction not in ("after", "before"):
             raise ValueError(direction)
-        values = [_value(text, key) for text, key in zip(texts, order.keys, strict=True)]
+        values = [_value(text, key) for text, key in zip(texts, (*order.keys, order.id), strict=True)]
         if None in values[1 if order.nullable else 0 :]:
             raise ValueError(values)
-        return direction == "before", [*values, UUID(id)]
+        return direction == "before", values
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise NotFound("There is no such page") from None
+
+
+def _text(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if isinstance(value, UUID):
+        return value.hex
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _value(given: Any, key: Key) -> Any:
@@ -163,8 +171,10 @@ def _value(given: Any, key: Key) -> Any:
     wanted = key.type.python_type
     if isinstance(given, bool) != (wanted is bool):
         raise TypeError(given)
-    if wanted is float:
-        return float(given)
+    if wanted in (float, UUID):
+        return wanted(given)
+    if wanted is int and not -LARGEST <= given <= LARGEST:
+        raise OverflowError(given)
     if not isinstance(given, wanted) or (isinstance(given, str) and "\0" in given.encode().decode()):
         # Halves of surrogate pairs cannot be encoded: neither they nor NUL can be put to a database.
         raise ValueError(given)

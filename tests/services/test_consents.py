@@ -189,7 +189,7 @@ def test_an_unopened_draft_of_the_same_admin_is_replaced(mainstem: Mainstem, dra
     other = drafts.create(mainstem, "acme", {"retention": {"days": 30}}, "bob")
     again = drafts.create(mainstem, "acme", {}, "ann")
     with mainstem.engine.connect() as connection:
-        assert {row["id"] for row in drafts.list_drafts(connection)} == {other, again}
+        assert {row["id"] for row in drafts.list_drafts(connection, mainstem.host)} == {other, again}
 
 
 def test_what_is_offered_follows_plugin_and_variables(mainstem: Mainstem):

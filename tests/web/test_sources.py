@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.app import create_app
-from core.db.models import ActivityPast, AuditEntry, DataSource, Run
+from core.db.models import ActivityPast, AuditEntry, DataSource, Draft, Run
 from core.jobs import redis_of
 from core.services.counting import recount
 from core.services.mainstem import Mainstem
+from core.services.paging import mark
 from tests.web.factories import NOW, Factory, installation
 from tests.web.helpers import log_in, send, statements, text
 
@@ -42,10 +44,53 @@ def test_the_list_shows_state_counts_and_last_run(factory: Factory, owner: Flask
     factory.run(source, "succeeded")
     factory.source("Second", "needs_attention", error="Front Desk refused this token")
     page = text(owner.get("/sources/"))
-    assert "Support desk Front Desk · Desk of Acme People 3 Organizations 1 Activities 1 Articles 1 Connected" in page
-    assert "Last sync succeeded 3 Nov 2026, 10:01 UTC" in page
-    assert "People 0 Organizations 0 Activities 0 Articles 0 Needs attention Never synced" in page
-    assert "Front Desk refused this token" in page
+    assert "Name People Organizations Activities Articles State" in page
+    assert "Support desk Front Desk · Desk of Acme 3 1 1 1 Connected Last sync succeeded 3 Nov 2026, 10:01 UTC" in page
+    assert (
+        "Second Front Desk · Desk of Acme – – – – Needs attention Not synced yet Front Desk refused this token" in page
+    )
+
+
+def test_what_never_synced_has_no_counts_and_what_brought_nothing_has_zeros(factory: Factory, owner: FlaskClient):
+    source = factory.source()
+    assert "People – Organizations – Activities – Articles –" in text(owner.get(f"/sources/{source.id}"))
+    factory.run(source)
+    assert "People 0 Organizations 0 Activities 0 Articles 0" in text(owner.get(f"/sources/{source.id}"))
+    assert "Desk of Acme 0 0 0 0 Connected Last sync succeeded" in text(owner.get("/sources/"))
+
+
+def test_the_list_is_searched_narrowed_and_paged(factory: Factory, owner: FlaskClient):
+    for number in range(30):
+        factory.source(f"Shop {number}", "archived" if number < 2 else "connected", account_name="Acme")
+    factory.source("Berlin", "disconnected", account_name="100% Support")
+    factory.source("Other", plugin="gone")
+    factory.add_all([Draft(plugin="desk", created_by="ann", created_at=NOW, updated_at=NOW)])
+
+    def shown(address: str) -> str:
+        return text(owner.get(address))
+
+    first = owner.get("/sources/").get_data(as_text=True)
+    assert "Set-up not finished" in first
+    assert "Shop 26" in first
+    assert "Shop 27" not in first
+    (address,) = re.findall(r'rel="next" href="([^"]+)"', first)
+    second = owner.get(address).get_data(as_text=True)
+    assert second.index("Shop 29") < second.index("Other") < second.index("Shop 0")
+    assert "Set-up not finished" not in second
+    (address,) = re.findall(r'rel="prev" href="([^"]+)"', second)
+    assert text(owner.get(address)) == shown("/sources/")
+
+    assert "Berlin" in shown("/sources/?q=BERLIN")
+    assert "Berlin" in shown("/sources/?q=front+100%25")
+    assert "Shop" not in shown("/sources/?q=front+100%25")
+    assert "Other" in shown("/sources/?q=gone")
+    assert "Shop 1 Front Desk · Acme" in shown("/sources/?state=archived")
+    assert "Shop 2 Front Desk" not in shown("/sources/?state=archived")
+    assert "Set-up not finished" in shown("/sources/?q=front")
+    assert "Set-up not finished" not in shown("/sources/?q=berlin")
+    assert "No data source was found" in shown("/sources/?q=nowhere")
+    for key in ((False, 2**40), (False, "1"), (None, 1), (0, 1), (1,)):
+        assert owner.get(f"/sources/?page={mark('after', key)}").status_code == 404
 
 
 def test_what_was_only_referred_to_or_deleted_there_is_not_counted(factory: Factory, owner: FlaskClient):
@@ -143,8 +188,9 @@ def test_activities_that_went_count_beside_those_kept_now(factory: Factory, owne
     moments = {"first_at": NOW, "last_at": NOW}
     past = ActivityPast(source_id=source.id, person_link_id=uuid4(), type="desk.closed", count=4, **moments)
     factory.add_all([past])
-    for path in (f"/sources/{source.id}", "/", "/sources/"):
+    for path in (f"/sources/{source.id}", "/"):
         assert "Activities 5 1 kept now" in text(owner.get(path))
+    assert "Desk of Acme 0 0 5 1 kept now 0 Connected" in text(owner.get("/sources/"))
 
 
 def test_a_running_sync_shows_how_far_it_is_and_asks_again(factory: Factory, owner: FlaskClient):

@@ -46,12 +46,16 @@ AUDIENCE = ("name", "email", "organizations", "created_at")
 
 @blueprint.get("/sources/")
 def index() -> ResponseReturnValue:
-    """List the data sources."""
+    """List the data sources; those that are being set up stand before the first page."""
     host = mainstem().host
+    query = overview.Query(request.args.get("q", "").strip(), request.args.get("state", ""))
+    page = overview.page(session(), host, query, request.args.get("page"))
+    is_first = page.previous is None and not query.state
     return render_template(
         "sources/index.html",
-        summaries=overview.listing(session(), host),
-        drafts=drafts.list_drafts(session().connection()),
+        query=query,
+        page=page,
+        drafts=drafts.list_drafts(session().connection(), host, query.text) if is_first else [],
     )
 
 
