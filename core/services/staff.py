@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, String, func, select, update
 from sqlalchemy.orm import Session
 
 from core.db.bulk import insert_missing, table_of
 from core.db.engine import writing
 from core.db.models import Team, TeamMember, User
-from core.services import invitations, mail
+from core.services import invitations, mail, paging
 from core.services.configuration import ROLES
 from core.services.errors import Conflict, Invalid, NotFound
 from core.services.mainstem import Mainstem
+from core.services.searching import mentions
 from core.services.sources import audit
 
 USER, TEAM, MEMBER = table_of(User), table_of(Team), table_of(TeamMember)
+
+SHOWN = User.state != "deleted"
+ORDER = paging.Order(
+    (User.state == "revoked", func.lower(User.name, type_=String()), User.email), User.id, descending=False
+)
 
 AWAITED = (User.state == "invited", User.gone_at.is_(None))
 """The condition that somebody is invited and may still come: who is no longer imported is not waited for."""
@@ -32,29 +38,60 @@ class Member:
     teams: Sequence[Team]
 
 
-def listing(session: Session, role: str = "", state: str = "", team: int | None = None) -> list[Member]:
-    """Return users by name and email, those who may log in first.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which users are asked for.
 
-    Args:
-        session: Where to read.
+    Attributes:
+        text: Each of its words is part of the name or the email; "" for all.
         role: Only those with this role; "" for all.
         state: Only those in this state, of the invited ones whom an invitation waits for; ``gone`` for those who are
             no longer imported; "" for all.
         team: Only those in this team.
     """
-    rows = select(User).where(User.state != "deleted")
-    if role:
-        rows = rows.where(User.role == role)
-    if state == "gone":
-        rows = rows.where(User.gone_at.is_not(None))
-    elif state == "invited":
-        rows = rows.where(*AWAITED)
-    elif state:
-        rows = rows.where(User.state == state)
-    if team is not None:
-        inside = select(TeamMember.user_id).where(TeamMember.team_id == team, ~TeamMember.removed)
-        rows = rows.where(User.id.in_(inside))
-    users = session.scalars(rows.order_by(User.state == "revoked", func.lower(User.name), User.email)).all()
+
+    text: str = ""
+    role: str = ""
+    state: str = ""
+    team: int | None = None
+
+
+def everybody(session: Session) -> Sequence[User]:
+    """Return all users by name and email, those who may log in first."""
+    return session.scalars(select(User).where(SHOWN).order_by(*ORDER.keys, ORDER.id)).all()
+
+
+def page(session: Session, query: Query, cursor: str | None = None, size: int = 50) -> paging.Page[Member]:
+    """Return a page of the users that are asked for, in the order of :func:`everybody`.
+
+    Args:
+        session: Where to read.
+        query: Which users.
+        cursor: Of the page; None for the first.
+        size: Users on a page.
+
+    Raises:
+        NotFound: The cursor is malformed.
+    """
+    rows = select(User).where(SHOWN, *_narrowed(query), *mentions(query.text, User.name, User.email))
+    return paging.page(session, rows, ORDER, cursor, size).map(lambda users: _members(session, users))
+
+
+def _narrowed(query: Query) -> Iterator[ColumnElement[bool]]:
+    if query.role:
+        yield User.role == query.role
+    if query.state == "gone":
+        yield User.gone_at.is_not(None)
+    elif query.state == "invited":
+        yield from AWAITED
+    elif query.state:
+        yield User.state == query.state
+    if query.team is not None:
+        inside = select(TeamMember.user_id).where(TeamMember.team_id == query.team, ~TeamMember.removed)
+        yield User.id.in_(inside)
+
+
+def _members(session: Session, users: Sequence[User]) -> list[Member]:
     teams = teams_of(session, [user.id for user in users])
     return [Member(user, teams.get(user.id, ())) for user in users]
 

@@ -40,9 +40,12 @@ def test_r31_the_list_is_filtered(owner: Page, address: str, factory: Factory):
     owner.goto(f"{address}/users/")
     owner.get_by_label("Role").select_option("Agent")
     owner.get_by_label("State").select_option("Active")
-    owner.get_by_role("button", name="Filter").click()
+    owner.get_by_role("button", name="Search").click()
     expect(owner.locator("tbody tr")).to_have_count(1)
     expect(owner.locator("tbody tr")).to_contain_text("Ann Lee")
+    owner.get_by_role("searchbox", name="Name or email").fill("olga")
+    owner.keyboard.press("Enter")
+    expect(owner.get_by_role("heading", name="Nobody was found")).to_be_visible()
     assert faults(owner) == []
 
 

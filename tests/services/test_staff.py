@@ -21,6 +21,7 @@ from core.services.errors import Conflict, Invalid, NotFound
 from core.services.mainstem import Mainstem
 from core.services.rosters import store_roster
 from core.services.sources import now_utc
+from core.services.staff import Query
 from tests.web.factories import Desk, Factory
 
 OLGA = "olga@example.com"
@@ -88,7 +89,7 @@ def test_if_one_is_here_already_nobody_is_invited(mainstem: Mainstem, owner: Use
     with pytest.raises(Conflict, match=OLGA):
         invitations.invite(mainstem, f"new@example.com {OLGA}", "admin", False, [], OLGA)
     with Session(mainstem.engine) as session:
-        assert len(staff.listing(session)) == 1
+        assert len(staff.everybody(session)) == 1
 
 
 def test_a_link_works_once_for_a_week_and_until_another_is_sent(mainstem: Mainstem, owner: User):
@@ -150,11 +151,11 @@ def test_a_deleted_import_does_not_come_back_by_a_sync_but_can_be_invited(mainst
     ann = TeamUser("1", "ann@example.com", "Ann")
     sync(mainstem, source, ann)
     with Session(mainstem.engine) as session:
-        (member,) = staff.listing(session)
+        (member,) = staff.page(session, Query()).items
     staff.delete(mainstem, member.user.id, OLGA)
     sync(mainstem, source, ann)
     with Session(mainstem.engine) as session:
-        assert staff.listing(session) == []
+        assert staff.everybody(session) == []
         with pytest.raises(NotFound):
             staff.get(session, member.user.id)
     assert links(mainstem, "ann@example.com") == []
@@ -252,20 +253,37 @@ def test_the_list_is_narrowed_by_role_state_and_team(mainstem: Mainstem, factory
 
     def names(**given: object) -> list[str]:
         with Session(mainstem.engine) as session:
-            return [member.user.name for member in staff.listing(session, **given)]  # type: ignore[arg-type]
+            return [member.user.name for member in staff.page(session, Query(**given)).items]  # type: ignore[arg-type]
 
     assert names() == ["Ann", "Olga Ivanova", "Bob"]
     assert names(role="agent") == ["Ann", "Bob"]
     assert names(role="agent", state="active") == ["Ann"]
     assert names(team=team) == ["Ann"]
+    assert names(text="EXAMPLE iva") == ["Olga Ivanova"]
+    assert names(text="bob@", state="active") == []
+
+
+def test_users_are_read_page_by_page_there_and_back(mainstem: Mainstem, factory: Factory, owner: User):
+    for name in ("bo", "Ann", "", "Cy", "ann"):
+        factory.user(
+            f"{len(name)}{name}@example.com", "agent", name=name, state="revoked" if name == "bo" else "active"
+        )
+    with Session(mainstem.engine) as session:
+        names = [user.name for user in staff.everybody(session)]
+        assert names == ["", "Ann", "ann", "Cy", "Olga Ivanova", "bo"]
+        pages = [staff.page(session, Query(), size=2)]
+        while pages[-1].next:
+            pages.append(staff.page(session, Query(), pages[-1].next, size=2))
+        assert [member.user.name for page in pages for member in page.items] == names
+        assert staff.page(session, Query(), pages[-1].previous, size=2) == pages[-2]
 
 
 def test_who_is_no_longer_imported_is_not_waited_for(mainstem: Mainstem, factory: Factory, owner: User):
     factory.user("uma@example.com", "agent", name="Uma", state="invited")
     factory.user("ted@example.com", "agent", name="Ted", state="invited", imported=True, gone_at=now_utc())
     with Session(mainstem.engine) as session:
-        assert [member.user.name for member in staff.listing(session, state="invited")] == ["Uma"]
-        assert [member.user.name for member in staff.listing(session, state="gone")] == ["Ted"]
+        assert [member.user.name for member in staff.page(session, Query(state="invited")).items] == ["Uma"]
+        assert [member.user.name for member in staff.page(session, Query(state="gone")).items] == ["Ted"]
         (matter,) = home.attention(session, mainstem.host)
     assert matter.title == "1 invited user has not accepted yet"
 

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 from flask.testing import FlaskClient
 
+from core.db.models import User
+from tests.web.factories import HASH, NOW, Factory
 from tests.web.helpers import send, text
+
+
+def test_the_list_is_searched_narrowed_and_paged(factory: Factory, owner: FlaskClient):
+    plain = {"role": "agent", "state": "active", "password_hash": HASH, "created_at": NOW}
+    factory.add_all([User(email=f"u{number}@example.com", name=f"User {number:02}", **plain) for number in range(60)])
+
+    def shown(address: str) -> str:
+        return text(owner.get(address))
+
+    first = owner.get("/users/?role=agent").get_data(as_text=True)
+    assert "User 49" in first
+    assert "User 50" not in first
+    (address,) = re.findall(r'rel="next" href="([^"]+)"', first)
+    second = shown(unescape(address))
+    assert "User 50" in second
+    assert "Olga Ivanova u" not in second
+    assert "u7@example.com" in shown("/users/?q=u7%40")
+    assert "u8@example.com" not in shown("/users/?q=u7%40")
+    assert "Nobody was found" in shown("/users/?q=u7%40&state=revoked")
+    assert "Nobody was found" in shown("/users/?q=%25")
+    assert owner.get("/users/?page=after_x").status_code == 404
 
 
 def test_without_a_mail_server_an_invitation_is_said_to_wait_in_the_outbox(owner: FlaskClient):

@@ -35,7 +35,7 @@ def show(id: int) -> ResponseReturnValue:
     """Show one team."""
     view = teams.get(session(), id)
     inside = {user.id for user, _ in view.members}
-    others = [member.user for member in staff.listing(session()) if member.user.id not in inside]
+    others = [user for user in staff.everybody(session()) if user.id not in inside]
     return render_template("teams/show.html", view=view, others=others)
 
 

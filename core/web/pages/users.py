@@ -23,11 +23,14 @@ blueprint = Blueprint("users", __name__, url_prefix="/users")
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
     """List them."""
-    role, state, team = (request.args.get(name, "") for name in ("role", "state", "team"))
-    members = staff.listing(session(), role, state, int(team) if team.isdecimal() else None)
-    return render_template(
-        "users/index.html", members=members, role=role, state=state, team=team, teams=teams.choices(session())
+    query = staff.Query(
+        text=request.args.get("q", "").strip(),
+        role=request.args.get("role", ""),
+        state=request.args.get("state", ""),
+        team=request.args.get("team", type=int),
     )
+    page = staff.page(session(), query, request.args.get("page"))
+    return render_template("users/index.html", query=query, page=page, teams=teams.choices(session()))
 
 
 @blueprint.get("/roles")
