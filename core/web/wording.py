@@ -33,18 +33,24 @@ RESTING = {
 
 STRATEGIES = {
     "append_only": "Get values only where they have none",
-    "overwrite_existing": "Are overwritten",
-    "ignore": "Stay as they are",
+    "overwrite_existing": "Take the new values",
+    "ignore": "Keep their values",
 }
 
 
-def config_in_words(source: DataSource, manifest: Manifest, schema: Sequence[FieldSpec] = ()) -> list[tuple[str, str]]:
+def config_in_words(
+    source: DataSource,
+    manifest: Manifest,
+    schema: Sequence[FieldSpec] = (),
+    proposed: Mapping[Entity, MergePolicy] | None = None,
+) -> list[tuple[str, str]]:
     """Return the choices as pairs of a term and what it is set to.
 
     Args:
         source: The data source.
         manifest: Its plugin's.
         schema: The fields of the account, those too that it no longer has.
+        proposed: The merge keys that the plugin proposes, by kind; None where it was not asked.
 
     Raises:
         core.services.errors.Invalid: The plugin no longer offers what was chosen.
@@ -55,7 +61,7 @@ def config_in_words(source: DataSource, manifest: Manifest, schema: Sequence[Fie
         *_conditions(config, manifest, schema),
         ("Known people", STRATEGIES[config.strategy]),
         ("New people", "Are left out" if config.existing_only else "Are added"),
-        *_recognised(config, manifest),
+        *_recognised(config, manifest, proposed),
         *(
             (f"Modifiable fields of {label.lower()}", _fields(config, specs))
             for label, specs in fields_by_kind(manifest)
@@ -85,15 +91,23 @@ def _conditions(config: SourceConfig, manifest: Manifest, schema: Sequence[Field
     ]
 
 
-def _recognised(config: SourceConfig, manifest: Manifest) -> list[tuple[str, str]]:
-    own = f"{manifest.title}'s own id, then "
-    return [
-        (f"{key.capitalize()} are recognised by", own + (_joined(kind, policy) or "nothing else"))
-        if (policy := config.matching.get(kind))
-        else (f"{key.capitalize()} are recognised by", f"{own}the keys that {manifest.title} proposes")
-        for kind, key in SECTIONS.items()
-        if any(spec.kind == kind for spec in manifest.objects)
-    ]
+def _recognised(
+    config: SourceConfig, manifest: Manifest, proposed: Mapping[Entity, MergePolicy] | None
+) -> list[tuple[str, str]]:
+    said = []
+    for kind, key in SECTIONS.items():
+        if any(spec.kind == kind for spec in manifest.objects):
+            policy = config.matching.get(kind)
+            if policy is None and proposed is not None:
+                policy = proposed.get(kind, MergePolicy())
+            by = f"{manifest.title}'s own id, then as its plugin proposes"
+            said.append((f"{key.capitalize()} are recognised by", _known_by(manifest, kind, policy) if policy else by))
+    return said
+
+
+def _known_by(manifest: Manifest, kind: Entity, policy: MergePolicy) -> str:
+    joined = _joined(kind, policy)
+    return f"{manifest.title}'s own id" + (f", then by {joined}" if joined else " alone")
 
 
 def _joined(kind: Entity, policy: MergePolicy) -> str:
@@ -193,9 +207,7 @@ def _keys(setup: Setup) -> list[str]:
     for kind, key in SECTIONS.items():
         if setup.has(kind):
             policy = setup.choices.matching.get(kind) or setup.policies.get(kind, MergePolicy())
-            joined = _joined(kind, policy)
-            by = f"{setup.manifest.title}'s own id{f', then by {joined}' if joined else ' alone'}"
-            said.append(f"{key.capitalize()} are recognised by {by}.")
+            said.append(f"{key.capitalize()} are recognised by {_known_by(setup.manifest, kind, policy)}.")
     return said
 
 

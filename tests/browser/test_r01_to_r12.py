@@ -463,13 +463,15 @@ def test_r9_conditions_choose_the_records_that_come_in(
 def test_r10_and_r11_strategy_and_merge_keys_are_chosen_in_plain_words(owner: Page, address: str, mainstem: Mainstem):
     wizard = connect(owner, address)
     owner.goto(f"{wizard}/merge")
-    people = owner.get_by_role("region", name="How people are recognised")
-    expect(people.get_by_label("First merge key")).to_have_value("email")
-    expect(people.get_by_label("Second merge key")).to_have_value("external_id")
+    people = owner.get_by_role("region", name="who is the same person?")
+    expect(people.get_by_label("Compare by")).to_have_value("email")
+    expect(people.get_by_label("And by")).to_have_value("external_id")
     owner.get_by_label("Import and merge new records only").check()
     owner.get_by_label("Existing records only").check()
-    people.get_by_label("Second merge key").select_option(label="None")
-    owner.get_by_role("region", name="How organizations are recognised").get_by_label("First merge key").select_option(
+    expect(people.get_by_label("Of these two")).to_be_visible()
+    people.get_by_label("And by").select_option(label="Nothing else")
+    expect(people.get_by_label("Of these two")).to_be_hidden()
+    owner.get_by_role("region", name="which is the same organization?").get_by_label("Compare by").select_option(
         label="Domain"
     )
     following(owner, "done")
@@ -539,7 +541,7 @@ def test_r26_choices_are_changed_on_the_data_sources_page(owner: Page, address: 
     owner.get_by_role("link", name="Merge", exact=True).click()
     owner.get_by_label("Import new records only").check()
     owner.get_by_role("button", name="Save").last.click()
-    expect(owner.get_by_text("Stay as they are")).to_be_visible()
+    expect(owner.get_by_text("Keep their values")).to_be_visible()
     (source,) = rows(mainstem.engine, DataSource)
     assert source["config"]["retention"]["days"] == 365
     assert source["config"]["merge"]["strategy"] == "ignore"

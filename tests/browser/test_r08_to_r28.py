@@ -76,9 +76,9 @@ def test_r8_how_long_activities_are_kept_is_90_days_or_longer_for_some(owner: Pa
 def test_r11_by_what_people_are_recognised_is_chosen(owner: Page, address: str, mainstem: Mainstem):
     wizard = connect(owner, address)
     owner.goto(f"{wizard}/merge")
-    people = owner.get_by_role("region", name="How people are recognised")
-    people.get_by_label("First merge key").select_option(label="Phone")
-    people.get_by_label("Second merge key").select_option(label="None")
+    people = owner.get_by_role("region", name="who is the same person?")
+    people.get_by_label("Compare by").select_option(label="Phone")
+    people.get_by_label("And by").select_option(label="Nothing else")
     owner.get_by_role("button", name="Next").last.click()
     owner.wait_for_url("**/done")
     expect(owner.get_by_text("People are recognised by Front Desk's own id, then by Phone.")).to_be_visible()

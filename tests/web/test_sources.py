@@ -166,7 +166,7 @@ def test_the_page_says_the_configuration_in_words(factory: Factory, owner: Flask
     assert "Known people Get values only where they have none" in page
     assert "Modifiable fields of people Email, if they are empty" in page
     assert "Modifiable fields of organizations No system field" in page
-    assert "People are recognised by Front Desk's own id, then Email and Phone" in page
+    assert "People are recognised by Front Desk's own id, then by Email and Phone" in page
     assert "Activities kept 30 days; Conversation closed 365 days" in page
     assert "Deleted there Archived here" in page
 

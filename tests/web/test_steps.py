@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -202,3 +203,16 @@ def test_the_settings_of_a_data_source_say_conditions_teams_and_that_nothing_com
     assert (words["Which people"], words["Which organizations"]) == ("Only where Plan is “Pro”", "All")
     assert words["Teams and users"] == "1 team and all users, as Standard, 1 as Admin"
     assert words["Changes come in"] == "Not at all, while it is archived"
+
+
+def test_merge_keys_that_were_not_chosen_are_told_as_the_plugin_proposes_them():
+    source = DataSource(config={"merge": {"organizations": {"keys": ["domain"]}}}, state="connected")
+    told = partial(config_in_words, source, SETUP.manifest)
+    by, vendor = "People are recognised by", SETUP.manifest.title
+    both = MergePolicy(("email", "external_id"))
+    assert dict(told(proposed={"person": both, "organization": both}))[by] == (
+        f"{vendor}'s own id, then by Email or External id"
+    )
+    assert dict(told(proposed={}))[by] == f"{vendor}'s own id alone"
+    assert dict(told())[by] == f"{vendor}'s own id, then as its plugin proposes"
+    assert dict(told())["Organizations are recognised by"] == f"{vendor}'s own id, then by Domain"

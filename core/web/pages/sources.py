@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
@@ -12,17 +12,22 @@ from redis.exceptions import RedisError
 
 from core import jobs
 from core.contract.errors import SourceError
+from core.contract.fields import Entity
+from core.contract.types import MergePolicy
 from core.db.models import DataSource
 from core.host import PluginError, PluginMissing
 from core.runtime.valkey import ValkeyError
 from core.services import connecting, consents, controls, drafts, overview
+from core.services.accounts import account_of
 from core.services.completeness import completeness
 from core.services.counting import numbers_of, series
 from core.services.errors import ServiceError
 from core.services.fields import stored_schema
+from core.services.policies import proposed_keys
 from core.services.progress import RunProgress, latest
 from core.services.progress import progress as progress_of
 from core.services.reconfiguring import add_new_fields
+from core.services.sources import config_of, get_source
 from core.web import listing
 from core.web.access import actor, mainstem, requires
 from core.web.actions import ACTIONS
@@ -253,7 +258,7 @@ def _render(template: str, source: DataSource, **values: object) -> str:
         template,
         source=source,
         title=overview.title(host, source),
-        words=config_in_words(source, manifest, schema) if manifest else [],
+        words=config_in_words(source, manifest, schema, _proposed(source.id)) if manifest else [],
         edits=[OPTIONS, *steps_of(manifest)] if manifest else [],
         actions=actions,
         waiting=overview.waiting_fields(session(), source, manifest) if manifest else [],
@@ -261,3 +266,12 @@ def _render(template: str, source: DataSource, **values: object) -> str:
         at_work=overview.is_at_work(session(), source.id),
         **values,
     )
+
+
+def _proposed(id: int) -> Mapping[Entity, MergePolicy] | None:
+    """Return the merge keys that the plugin proposes; None if it fails to."""
+    row = get_source(session().connection(), id)
+    try:
+        return proposed_keys(mainstem(), account_of(mainstem(), row, config_of(mainstem(), row)))
+    except (SourceError, PluginError):
+        return None
