@@ -22,6 +22,14 @@ def test_every_page_is_accessible_and_fits(owner: Page, address: str, factory: F
         assert faults(owner) == []
 
 
+def test_no_list_scrolls_sideways_up_to_the_width_of_a_tablet(owner: Page, address: str, factory: Factory):
+    owner.set_viewport_size({"width": 767, "height": 900})
+    for path in (*fill(factory).values(), "/users/roles", "/teams/", "/audit/"):
+        owner.goto(address + path)
+        wide = "[...document.querySelectorAll('.table-responsive')].filter(each => each.scrollWidth > each.clientWidth)"
+        assert owner.evaluate(f"{wide}.map(each => each.ariaLabel)") == [], path
+
+
 def test_empty_pages_and_the_login_are_accessible_and_fit(visitor: Page, address: str):
     assert faults(visitor) == []
     visitor.get_by_label("Email").fill("olga@example.com")
