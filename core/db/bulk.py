@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal
+from uuid import UUID
 
 import orjson
 from sqlalchemy import (
     JSON,
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
@@ -210,9 +212,13 @@ def rows_in(
     if not isinstance(key.type, Uuid):
         return connection.execute(_locked(select(*columns).where(key.in_(values), *where), key, lock)).all()
     statement = _rows_of_ids(connection.dialect.name, tuple(columns), key, lock)
-    ids = [value.hex for value in values]
-    given = orjson.dumps(ids).decode() if connection.dialect.name == "sqlite" else f"{{{','.join(ids)}}}"
-    return connection.execute(statement.where(*where) if where else statement, {"ids": given}).all()
+    given = {"ids": _given(connection.dialect.name, values)}
+    return connection.execute(statement.where(*where) if where else statement, given).all()
+
+
+def is_one_of(dialect: str, key: Any, ids: Collection[UUID]) -> ColumnElement[bool]:
+    """Return whether ``key``, a column of ids, is any of ``ids``: with thousands it takes half as long as ``IN``."""
+    return _is_among(dialect, key, bindparam("ids", _given(dialect, ids), Text))
 
 
 @lru_cache(256)
@@ -220,14 +226,22 @@ def _rows_of_ids(
     dialect: str, columns: tuple[Any, ...], key: ColumnElement[Any], lock: Literal["update", "share"] | None
 ) -> Select[Any]:
     """Return a select by ids that arrive as one parameter: its text is the same for any number of them."""
+    return _locked(select(*columns).where(_is_among(dialect, key, bindparam("ids", type_=Text))), key, lock)
+
+
+def _is_among(dialect: str, key: Any, given: BindParameter[str]) -> ColumnElement[bool]:
     among: ColumnElement[bool]
     if dialect == "sqlite":
-        ids = func.json_each(bindparam("ids", type_=Text)).table_valued("value")
-        among = key.in_(select(ids.c.value))
+        among = key.in_(select(func.json_each(given).table_valued("value").c.value))
     else:
         # As text it would be no constant to the planner, who then compares each row with one id after the other.
-        among = key == func.any(text("CAST(:ids AS UUID[])"))
-    return _locked(select(*columns).where(among), key, lock)
+        among = key == func.any(text("CAST(:ids AS UUID[])").bindparams(given))
+    return among
+
+
+def _given(dialect: str, ids: Collection[UUID]) -> str:
+    texts = [id.hex for id in ids]
+    return orjson.dumps(texts).decode() if dialect == "sqlite" else f"{{{','.join(texts)}}}"
 
 
 def _locked(statement: Select[Any], key: ColumnElement[Any], lock: Literal["update", "share"] | None) -> Select[Any]:

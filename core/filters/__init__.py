@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from core.filters.catalogue import Catalogue, FilterActivity, FilterField, FilterType
 from core.filters.compiling import Expected, where
+from core.filters.finding import select_ids
 from core.filters.matching import Occurrence, Subject, matches
 from core.filters.operators import ACTIVITY_OPERATORS, DAYS, OPERATORS, TIMES, Operand, Operator
 from core.filters.outward import conditions_of
@@ -33,6 +34,7 @@ __all__ = [
     "conditions_of",
     "matches",
     "parse",
+    "select_ids",
     "sentence",
     "where",
 ]

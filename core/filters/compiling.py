@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from operator import gt
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,6 +26,7 @@ from core.contract.fields import Entity
 from core.db.bulk import table_of
 from core.db.models import Activity, Membership, Organization, Participant, Person, Tagging
 from core.filters import days
+from core.filters.catalogue import FilterField
 from core.filters.conditions import condition, moments, negation
 from core.filters.days import EVER, Days
 from core.filters.operators import COMPARISONS, OPERATORS
@@ -48,43 +49,36 @@ MANY = 250_000
 FEW = 50_000
 """Where at most so many are left, these few are asked what organizations they belong to."""
 
-VERY_FEW = 5_000
-"""Where at most so many are left, each of them is asked what else it has done."""
 
+def where(filter: Filter, entity: Entity, now: datetime, zone: tzinfo) -> ColumnElement[bool]:
+    """Return the condition that rows of ``person``, or of ``organization``, meet the filter, each asked by itself.
 
-def where(
-    filter: Filter,
-    entity: Entity,
-    now: datetime,
-    zone: tzinfo,
-    *,
-    walking: bool = False,
-    expected: Expected | None = None,
-) -> ColumnElement[bool]:
-    """Return the condition that rows of ``person``, or of ``organization``, meet the filter.
-
-    It says nothing of archived, merged and merely referred-to rows: leave those out beside it. It may be NULL where
-    it is not true; to ask for the opposite, use ``IS NOT TRUE``.
+    It is for rows that are read in an order until there are enough; :func:`core.filters.select_ids` finds all. It says
+    nothing of archived, merged and merely referred-to rows: leave those out beside it. It may be NULL where it is not
+    true; to ask for the opposite, use ``IS NOT TRUE``.
 
     Args:
         filter: Read with the catalogue of ``entity``.
         entity: Whose table is selected from.
         now: The present moment, with a time zone.
         zone: Whose days count, such as ``ZoneInfo("Europe/Berlin")``.
-        walking: Rows are read in an order until there are enough: each is asked by itself. This and ``expected``
-            change how long it takes and nothing else.
-        expected: By it, not walking, the cheapest way is chosen; None where there are no statistics.
     """
-    table = table_of(Person if entity == "person" else Organization)
-    rows = _Rows(entity, table, table.c.fields, days.today(now, zone), zone, expected, walking, walking)
-    return rows.meet(filter.root)
+    return Rows.of(entity, now, zone, one_by_one=True).meet(filter.root)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """Rows that conditions are put to; ``document`` is where their values without a column are.
+class Rows:
+    """Rows that conditions are put to.
 
-    Each row by itself is asked what it has done if ``walking``, and what it belongs to if ``joining``.
+    Attributes:
+        kind: What they are.
+        table: Where they are; people and organizations are asked what they did by its ``id`` alone.
+        document: Where their values without a column are.
+        today: The present day in ``zone``.
+        zone: Whose days count.
+        expected: Tells what is cheapest; None where there are no statistics.
+        walking: Each row by itself is asked what it has done.
+        joining: Each row by itself is asked what it belongs to.
     """
 
     kind: str
@@ -96,10 +90,20 @@ class _Rows:
     walking: bool
     joining: bool
 
+    @classmethod
+    def of(
+        cls, entity: Entity, now: datetime, zone: tzinfo, expected: Expected | None = None, *, one_by_one: bool = False
+    ) -> Self:
+        """Return the rows of a table, with no condition put to them yet."""
+        table = table_of(Person if entity == "person" else Organization)
+        today = days.today(now, zone)
+        return cls(entity, table, table.c.fields, today, zone, expected, walking=one_by_one, joining=one_by_one)
+
     def meet(self, node: Node) -> ColumnElement[bool]:
+        """Return the condition that a row meets ``node``."""
         match node:
             case Group("all", of):
-                return self._meet_all(of)
+                return and_(true(), *(self.meet(each) for each in of))
             case Group(_, of):
                 return or_(*(self.meet(each) for each in of))
             case FieldCondition() if node.field.type == "tags":
@@ -111,25 +115,24 @@ class _Rows:
             case ActivityCondition():
                 return self._activity(node)
 
-    def _meet_all(self, nodes: Sequence[Node]) -> ColumnElement[bool]:
-        """Begin with the condition that leaves the fewest rows; where these are few, ask each by itself the others."""
-        left = [self._left_by(each) for each in nodes]
-        fewest = min(left, default=FEW + 1)
-        others = replace(self, joining=self.joining or fewest <= FEW, walking=self.walking or fewest <= VERY_FEW)
-        first = replace(others, walking=self.walking)
-        begins = left.index(fewest) if nodes else 0
-        return and_(true(), *((first if at == begins else others).meet(each) for at, each in enumerate(nodes)))
+    def in_index(self, node: Node) -> Select[Any] | None:
+        """Return the statement for the ids (``entity_id``) of all who meet ``node``, if an index has them.
 
-    def _left_by(self, node: Node) -> int:
-        """Return how many rows a condition leaves at most, where an index tells; else more than few."""
+        An id may come more than once.
+        """
         match node:
-            case ActivityCondition(op="has_occurred", times=None):
-                return self._count(node, self._when(node), unknown=FEW + 1)
-            case FieldCondition() if (
-                self.expected and node.field.type == "tags" and not OPERATORS["tags"][node.op].negates
-            ):
-                return self.expected(self._tagged(node))
-        return FEW + 1
+            case ActivityCondition(op="has_occurred", where=None) if node.times in (None, Times("at_least", 1)):
+                return select(self._union(self._sources(node, self._when(node))).c.entity_id)
+            case FieldCondition() if node.field.type == "tags" and not OPERATORS["tags"][node.op].negates:
+                return self._tagged(node)
+            case OrganizationCondition(FieldCondition(field=FilterField(column=str()))):
+                # Of values in documents there are no statistics.
+                return self._members(node)
+        return None
+
+    def asks_each(self, node: Node) -> bool:
+        """Tell whether each row would be asked by itself what it has done."""
+        return isinstance(node, ActivityCondition) and self._asks_each(node, self._when(node))
 
     def _tags(self, node: FieldCondition) -> ColumnElement[bool]:
         operator = OPERATORS["tags"][node.op]
@@ -146,19 +149,26 @@ class _Rows:
         return found.where(tagging.c.name.in_(node.value if isinstance(node.value, tuple) else (node.value,)))
 
     def _organization(self, node: OrganizationCondition) -> ColumnElement[bool]:
+        members = self._members(node)
+        by_row = self.joining and (self.expected is None or self.expected(members) > FEW)
+        return self._is_among([members], by_row)
+
+    def _members(self, node: OrganizationCondition) -> Select[Any]:
         membership, organization = table_of(Membership).alias(), table_of(Organization).alias()
-        inner = _Rows(
+        inner = Rows(
             "organization", organization, organization.c.fields, self.today, self.zone, None, self.joining, self.joining
         )
-        found = select(membership.c.person_id.label("entity_id")).where(
-            organization.c.id == membership.c.organization_id,
-            ~organization.c.stub,
-            organization.c.merged_into.is_(None),
-            organization.c.archived_at.is_(None),
-            inner.meet(node.of),
+        joined = membership.join(organization, organization.c.id == membership.c.organization_id)
+        return (
+            select(membership.c.person_id.label("entity_id"))
+            .select_from(joined)
+            .where(
+                ~organization.c.stub,
+                organization.c.merged_into.is_(None),
+                organization.c.archived_at.is_(None),
+                inner.meet(node.of),
+            )
         )
-        by_row = self.joining and (self.expected is None or self.expected(found) > FEW)
-        return self._is_among([found], by_row)
 
     def _activity(self, node: ActivityCondition) -> ColumnElement[bool]:
         when = self._when(node)
@@ -206,13 +216,9 @@ class _Rows:
 
     def _asks_each(self, node: ActivityCondition, when: Days) -> bool:
         """Tell whether to ask each row by itself what it has done."""
-        return self.walking or self._count(node, when, unknown=0) > MANY
-
-    def _count(self, node: ActivityCondition, when: Days, unknown: int) -> int:
-        """Return how many activities the condition looks at, unless JSON documents have to tell."""
-        if self.expected is None or node.where is not None:
-            return unknown
-        return self.expected(self._sources(node, when)[0])
+        if self.walking or self.expected is None or node.where is not None:
+            return self.walking
+        return self.expected(self._sources(node, when)[0]) > MANY
 
     def _is_among(self, found: list[Select[Any]], by_row: bool) -> ColumnElement[bool]:
         """Return whether a row is among those that any of ``found`` finds.

@@ -7,11 +7,11 @@ and lists are NULL too where something else is stored, as it can be when a vendo
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, Float, Integer, Text, and_, cast, func, literal, or_
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, Float, Integer, Text, and_, func, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -96,10 +96,12 @@ class _HasItem(_Expression):
     postgresql = "(lower(({0})::text)::jsonb ?| ARRAY[{others}])"
 
 
-class _Raw(_Expression):
+class _Path(_Expression):
+    """Whether what a path asks holds; only PostgreSQL is asked."""
+
     inherit_cache = True
-    type: TypeEngine[Any] = JSONB()
-    postgresql = "({0} -> {1})"
+    type: TypeEngine[Any] = Boolean()
+    postgresql = "({0} @@ {1}::jsonpath)"
 
 
 class _Hint(_Expression):
@@ -126,6 +128,15 @@ _READERS: dict[str, type[_Expression]] = {
 }
 
 
+_IN_PATHS: dict[Any, str] = {
+    operator.eq: "==",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+}
+
+
 def value_in(document: ColumnElement[Any], key: str, type: str) -> ColumnElement[Any]:
     """Return the value under ``key``: text for texts, days, moments; the list itself, for the functions below."""
     return _READERS[type](document, literal(key, Text()))
@@ -149,10 +160,11 @@ def has_item(items: Any, texts: Iterable[str]) -> ColumnElement[bool]:
 def compared(
     number: Any, compare: Callable[[Any, Any], ColumnElement[bool]], bound: int | float
 ) -> ColumnElement[bool]:
-    """Return how a number of :func:`value_in` compares with ``bound``, where JSON can be compared as it lies there."""
+    """Return how a number of :func:`value_in` compares with ``bound``: by ``eq``, ``lt``, ``le``, ``gt`` or ``ge``."""
     typed = literal(bound, BigInteger() if isinstance(bound, int) else Double())
     if not isinstance(number, _AsNumber):
         return compare(number, typed)
-    # Numbers stand between texts and booleans in the order of JSON: what compares otherwise need not be converted.
-    may = compare(_Raw(*number.clauses), cast(literal(json.dumps(bound), Text()), JSONB()))
-    return and_(_Hint(may), compare(number, typed))
+    # A path compares numbers as they lie there: what it leaves out need not be taken out and converted.
+    document, key = number.clauses
+    path = f"$.{json.dumps(key.value, ensure_ascii=False)} {_IN_PATHS[compare]} {bound!r}"
+    return and_(_Hint(_Path(document, literal(path, Text()))), compare(number, typed))

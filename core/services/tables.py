@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Engine, Float, Select, String, cast, func,
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from core.contract.fields import Entity
-from core.db import estimates, texts
+from core.db import bulk, estimates, texts
 from core.db.models import DataSource, Link, Membership, Organization, Person
-from core.filters import Expected, Filter, where
+from core.filters import Filter, select_ids, where
 from core.filters.documents import value_in
 from core.services import entities, organizations, paging, people
 from core.services.columns import Column
@@ -165,10 +165,8 @@ def page(
         NotFound: The cursor is malformed.
     """
     # Who wrote what is as much as the values themselves, and no table shows it.
-    model = MODELS[kind]
-    # Many were found: a page is full after few rows, and each of them is asked by itself.
-    rows = _select(kind, query, walking=True) if found.ids is None else select(model).where(model.id.in_(found.ids))
-    rows = rows.options(defer(model.lineage, raiseload=True))
+    rows = _walked(kind, query) if found.ids is None else _found(session, kind, found.ids)
+    rows = rows.options(defer(MODELS[kind].lineage, raiseload=True))
     read = paging.page(session, rows, _order(kind, sort, found.count), cursor, size)
     return read.map(lambda items: _rows(session, kind, items, columns))
 
@@ -180,15 +178,13 @@ def find(session: Session, kind: Entity, query: Query) -> Found:
     again for the page.
     """
     estimates.expect_long_scans(session)
-    rows = (
-        _select(kind, query, expected=estimates.expectation(session))
-        .with_only_columns(MODELS[kind].id)
-        .limit(paging.COUNT_LIMIT + 1)
-        .subquery()
-    )
-    found = session.execute(select(func.count().over(), rows.c.id).limit(FEW + 1)).all()
-    count = found[0][0] if found else 0
-    return Found(count, [id for _, id in found] if count <= FEW else None)
+    ids, limit = _select(kind, query).with_only_columns(MODELS[kind].id), paging.COUNT_LIMIT + 1
+    if query.filter is not None:
+        ids = select_ids(ids, query.filter, kind, now_utc(), query.zone, limit, estimates.expectation(session))
+    counted = ids.limit(limit).subquery()
+    rows = session.execute(select(func.count().over(), counted.c.id).limit(FEW + 1)).all()
+    count = rows[0][0] if rows else 0
+    return Found(count, [id for _, id in rows] if count <= FEW else None)
 
 
 def every(
@@ -222,7 +218,19 @@ def _rows(session: Session, kind: Entity, items: Sequence[Any], columns: Iterabl
     ]
 
 
-def _select(kind: Entity, query: Query, *, walking: bool = False, expected: Expected | None = None) -> Select[Any]:
+def _found(session: Session, kind: Entity, ids: Sequence[UUID]) -> Select[Any]:
+    model = MODELS[kind]
+    return select(model).where(bulk.is_one_of(session.get_bind().dialect.name, model.id, ids))
+
+
+def _walked(kind: Entity, query: Query) -> Select[Any]:
+    """Return rows that are each asked by itself: many were found, so a page is full after few."""
+    rows = _select(kind, query)
+    return rows if query.filter is None else rows.where(where(query.filter, kind, now_utc(), query.zone))
+
+
+def _select(kind: Entity, query: Query) -> Select[Any]:
+    """Return the rows that a query asks for, but for its filter."""
     model = MODELS[kind]
     rows = select(model).where(~model.stub, model.merged_into.is_(None))
     if query.state != "all":
@@ -239,8 +247,6 @@ def _select(kind: Entity, query: Query, *, walking: bool = False, expected: Expe
             Link.deleted_at.is_(None),
         )
         rows = rows.where(theirs.exists())
-    if query.filter is not None:
-        rows = rows.where(where(query.filter, kind, now_utc(), query.zone, walking=walking, expected=expected))
     return rows.where(*(_found_by(kind, word) for word in query.text.split()[:WORDS]))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from core.contract.fields import Entity as Kind
 from core.db.engine import make_engine, writing
 from core.db.models import Organization, Person
-from core.filters import matches, parse, where
+from core.filters import matches, parse, select_ids, where
 from tests.filters.world import ORGANIZATIONS, PEOPLE, Entity, store
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -42,6 +42,8 @@ def find(database_url: str) -> Iterator[Find]:
         model: Any = Person if kind == "person" else Organization
         with engine.connect() as connection:
             found = set(connection.scalars(select(model.id).where(where(filter, kind, now, zone))))
+            ids = select_ids(select(model.id), filter, kind, now, zone, len(named) + 1)
+            assert set(connection.scalars(ids)) == found
         in_database = [name for name, each in named.items() if each.id in found]
         in_memory = [name for name, each in named.items() if matches(filter, each.subject(), now, zone)]
         assert in_database == in_memory
