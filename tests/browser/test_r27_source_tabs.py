@@ -40,8 +40,22 @@ def test_r27_activity_and_audience(owner: Page, address: str, factory: Factory):
     assert owner.get_by_role("region", name="Table of people").evaluate("it => it.scrollWidth <= it.clientWidth")
     owner.set_viewport_size(NARROW)
     tabs = owner.get_by_role("navigation", name="Pages of this data source")
-    settings = owner.get_by_role("region", name="Settings")
-    assert tabs.evaluate(TOP) < settings.evaluate(TOP)
+    assert tabs.evaluate(TOP) < owner.get_by_role("region", name="Change").evaluate(TOP)
+    owner.get_by_role("link", name="Settings").click()
+    owner.wait_for_url(f"{address}/sources/{source.id}#settings")
+    expect(owner.get_by_role("region", name="Settings")).to_be_in_viewport()
+
+
+def test_r26_what_can_be_changed_is_no_longer_than_the_page(owner: Page, address: str, factory: Factory):
+    source = factory.source()
+    factory.partition(factory.run(source))
+    owner.set_viewport_size(WIDE)
+    owner.goto(f"{address}/sources/{source.id}")
+    change, settings = (owner.get_by_role("region", name=name).bounding_box() for name in ("Change", "Settings"))
+    assert change
+    assert settings
+    assert change["y"] + change["height"] < settings["y"] + settings["height"]
+    assert change["x"] + change["width"] < settings["x"]
 
 
 def test_r50_the_log_of_a_run_is_a_file(owner: Page, address: str, factory: Factory):
