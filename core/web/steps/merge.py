@@ -34,8 +34,8 @@ def view_merge(setup: Setup) -> Mapping[str, Any]:
             policy = choices.matching.get(kind) or setup.policies.get(kind, MergePolicy())
             offered = [spec for spec in SYSTEM_FIELDS[kind] if spec.identifier]
             keys = [*policy.keys, "", ""][:2]
-            objects = [spec.label for spec in setup.objects if spec.kind == kind]
-            shown = {"key": key, "kind": kind, "objects": objects or [key.capitalize()], "offered": offered}
+            label = " and ".join(spec.label for spec in setup.manifest.objects if spec.kind == kind)
+            shown = {"key": key, "kind": kind, "label": label, "offered": offered}
             kinds.append({**shown, "keys": keys, "mode": policy.mode})
     return {"kinds": kinds, "allowed": consent_in_words(setup.manifest)}
 
