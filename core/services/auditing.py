@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.db.models import AuditEntry, DataSource, Team, User
-from core.services.errors import Invalid
 
 MOST = 500
 """How many things of one name are looked for."""
@@ -25,25 +24,23 @@ class Query:
         actor: Part of who did it.
         action: Part of what was done.
         target: Part of what it was done to, or of what that is called.
-        since: First day (UTC), ``2026-11-03``.
-        until: Last day (UTC).
+        since: First day.
+        until: Last day.
+        zone: Whose days these are.
     """
 
     actor: str = ""
     action: str = ""
     target: str = ""
-    since: str = ""
-    until: str = ""
+    since: date | None = None
+    until: date | None = None
+    zone: tzinfo = UTC
 
 
 def entries(
     session: Session, query: Query, before: int | None = None, size: int = 50
 ) -> tuple[Sequence[AuditEntry], bool]:
-    """Return entries, the last first, from before entry ``before`` on, and whether there are older ones.
-
-    Raises:
-        Invalid: A day is none.
-    """
+    """Return entries, the last first, from before entry ``before`` on, and whether there are older ones."""
     rows = select(AuditEntry)
     for column, part in ((AuditEntry.actor, query.actor), (AuditEntry.action, query.action)):
         if part:
@@ -52,9 +49,9 @@ def entries(
         named = AuditEntry.target.in_(_called(session, query.target))
         rows = rows.where(or_(AuditEntry.target.icontains(query.target, autoescape=True), named))
     if query.since:
-        rows = rows.where(AuditEntry.at >= _day("since", query.since))
+        rows = rows.where(AuditEntry.at >= datetime.combine(query.since, time(), query.zone))
     if query.until:
-        rows = rows.where(AuditEntry.at < _day("until", query.until) + timedelta(days=1))
+        rows = rows.where(AuditEntry.at < datetime.combine(query.until + timedelta(days=1), time(), query.zone))
     if before is not None:
         rows = rows.where(AuditEntry.id < before)
     found = session.scalars(rows.order_by(AuditEntry.id.desc()).limit(size + 1)).all()
@@ -96,10 +93,3 @@ def names(session: Session, entries: Iterable[AuditEntry]) -> dict[str, str]:
 
 def _teams(entry: AuditEntry) -> list[Any]:
     return [*entry.detail.get("teams", ()), entry.detail.get("moved_to")]
-
-
-def _day(name: str, text: str) -> datetime:
-    try:
-        return datetime.combine(datetime.strptime(text, "%Y-%m-%d"), time(), UTC)  # noqa: DTZ007 -- a day, no moment
-    except ValueError:
-        raise Invalid({name: f"{text!r} is no day: write it like 2026-11-03"}) from None

@@ -85,6 +85,11 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
+def day(value: date) -> str:
+    """Return a day as nobody can misread it: ``3 Nov 2026``."""
+    return f"{value.day} {value:%b %Y}"
+
+
 def when(moment: datetime, style: str = "datetime") -> Markup:
     """Return a moment as ``<time>``; in UTC, until the browser rewrites it to its own time zone.
 
@@ -93,8 +98,7 @@ def when(moment: datetime, style: str = "datetime") -> Markup:
         style: ``"date"``, ``"datetime"`` or ``"time"``, which is to the second.
     """
     utc = moment.astimezone(UTC)
-    day = f"{utc.day} {utc:%b %Y}"
-    text = {"date": day, "time": f"{utc:%H:%M:%S} UTC"}.get(style, f"{day}, {utc:%H:%M} UTC")
+    text = {"date": day(utc), "time": f"{utc:%H:%M:%S} UTC"}.get(style, f"{day(utc)}, {utc:%H:%M} UTC")
     stamp = utc.isoformat(timespec="seconds")
     return Markup('<time datetime="{}" data-format="{}">{}</time>').format(stamp, style, text)
 
@@ -135,8 +139,7 @@ def value(value: Any, type: str = "text") -> Markup | str:
 def _moment(text: str) -> Markup | str:
     try:
         if len(text) == len("2026-11-03"):
-            day = date.fromisoformat(text)
-            return f"{day.day} {day:%b %Y}"
+            return day(date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
@@ -189,7 +192,7 @@ def here(**changes: Any) -> str:
 
 def install(app: Flask) -> None:
     """Make all of this known to the templates of ``app``."""
-    filters = (number, limited, duration, initials, colour, label, pretty, bars, value, told)
+    filters = (number, limited, duration, day, initials, colour, label, pretty, bars, value, told)
     app.jinja_env.filters.update({function.__name__: function for function in filters})
     app.jinja_env.tests["long"] = is_long
     app.jinja_env.globals.update(

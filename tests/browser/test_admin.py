@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import update
 
 from core.db.engine import writing
-from core.db.models import Partition, Run
+from core.db.models import AuditEntry, Partition, Run
 from core.services.mainstem import Mainstem
 from tests.browser.filling import fill
 from tests.browser.pages import NARROW, WIDE, Complaints, faults, violations
@@ -221,14 +221,30 @@ def test_all_but_live_updates_works_without_script(without_script: Page, address
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
-def test_moments_are_shown_in_the_readers_time_zone(browser: Browser, address: str, factory: Factory):
+def test_moments_are_shown_and_days_asked_for_in_the_readers_time_zone(
+    browser: Browser, address: str, factory: Factory
+):
     factory.user()
-    person = factory.person(None, created_at=datetime(2026, 11, 3, 20, 30, tzinfo=UTC))
-    context = browser.new_context(timezone_id="Asia/Tokyo")
+    late = datetime(2026, 11, 3, 20, 30, tzinfo=UTC)
+    person = factory.person(None, created_at=late)
+    factory.add_all([AuditEntry(at=late, actor="ann@example.com", action="export", target="people")])
+    context = browser.new_context(timezone_id="Asia/Tokyo", locale="en-US")
     page = context.new_page()
     page.goto(f"{address}/people/{person.id}")
     page.get_by_label("Email").fill("olga@example.com")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Added 4 Nov 2026")).to_be_visible()
+    page.goto(f"{address}/audit/")
+    page.get_by_label("To day").fill("3 Nov 2026")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing was found")).to_be_visible()
+    page.get_by_label("From day").fill("4 Nov 2026")
+    page.get_by_label("To day").fill("tomorrow")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("To day")).to_have_accessible_description("«tomorrow» is no day: write it like 3 Nov 2026")
+    assert faults(page) == []
+    page.get_by_label("To day").fill("")
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody tr")).to_contain_text("4 Nov 2026, 05:30")
     context.close()

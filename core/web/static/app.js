@@ -57,6 +57,8 @@
   // What said that a sync has started is over when it ended.
   document.body.addEventListener("run-ended", () => document.querySelector(".content > .notice-success")?.remove());
 
+  for (const field of document.querySelectorAll("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
   localise(document);
   document.addEventListener("htmx:afterSwap", () => localise(document));
 })();
