@@ -23,7 +23,11 @@ def test_every_page_works_on_both_databases(database_url: str, valkey_url: str, 
     older = mark("after", (NOW + timedelta(days=10), UUID(int=0)))
     client = log_in(create_app(mainstem), factory.user().email)
     for path, shown in [
-        ("/sources/", "People 1 Organizations 1 Activities 1"),
+        ("/sources/", "Desk of Acme 1 1 1 0 Connected"),
+        ("/sources/?q=front+ACME&state=connected", "Desk of Acme 1 1 1 0 Connected"),
+        (f"/sources/?page={mark('after', (False, 0))}", "Desk of Acme 1 1 1 0 Connected"),
+        ("/users/?q=OLGA+example&role=owner&state=active", "Olga Ivanova"),
+        (f"/users/?page={mark('after', (False, 'a', '', 0))}", "Olga Ivanova you"),
         (f"/sources/{source.id}", "Records read 1"),
         (f"/sources/{source.id}/progress", "Succeeded"),
         (f"/sources/{source.id}/health", "no email"),

@@ -44,7 +44,7 @@ def test_a_bug_is_logged_and_its_details_are_kept_from_the_page(
     def fail(*given: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(staff, "listing", fail)
+    monkeypatch.setattr(staff, "page", fail)
     with caplog.at_level(logging.ERROR):
         response = owner.get("/users/")
     assert response.status_code == 500
