@@ -27,7 +27,7 @@ from core.db.bulk import table_of
 from core.db.models import Activity, Membership, Organization, Participant, Person, Tagging
 from core.filters import days
 from core.filters.catalogue import FilterField
-from core.filters.conditions import condition, moments, negation
+from core.filters.conditions import condition, hint, moments, negation
 from core.filters.days import EVER, Days
 from core.filters.operators import COMPARISONS, OPERATORS
 from core.filters.tree import (
@@ -272,4 +272,15 @@ class Rows:
     def _attributes(self, node: ActivityCondition, activity: FromClause) -> ColumnElement[bool]:
         if node.where is None:
             return true()
-        return replace(self, table=activity, document=activity.c.attributes).meet(node.where)
+        met = replace(self, table=activity, document=activity.c.attributes).meet(node.where)
+        # One by one, an activity is found by whose it is.
+        return met if self.walking else and_(_hint(node.where, activity.c.attributes), met)
+
+
+def _hint(node: Node, document: ColumnElement[Any]) -> ColumnElement[bool]:
+    match node:
+        case Group("all", of):
+            return and_(true(), *(_hint(each, document) for each in of))
+        case FieldCondition():
+            return hint(node, document)
+    return true()

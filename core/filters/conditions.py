@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -32,6 +34,8 @@ _ANNIVERSARY_YEARS = 1900, 10
 
 _AFTER_YEAR = "13"
 """Sorts after every moment of a year, as it is written behind the year."""
+
+_NOT_TEXT = re.compile(r"true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 def negation(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -74,6 +78,29 @@ def condition(
         case "datetime":
             return _datetime(stored, of, today, zone, in_column=column is not None)
     raise AssertionError(of.field.type)
+
+
+def hint(of: FieldCondition, document: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return what an index of what documents hold can answer: true at least wherever the condition is."""
+    match of.field.type, of.op:
+        case "text", "is":
+            written = _written(str(of.value))
+        case "integer" | "decimal", "is":
+            written = [json.dumps(of.value)]
+        case "list", "contains" | "contains_any":
+            items = of.value if isinstance(of.value, tuple) else (of.value,)
+            written = [json.dumps([item], ensure_ascii=False) for item in items]
+        case _:
+            written = []
+    return documents.may_hold(document, written) if written else true()
+
+
+def _written(text: str) -> list[str]:
+    """Return how JSON may write what reads as ``text``; nothing where it may be a whole list or object."""
+    if text.startswith(("[", "{")):
+        return []
+    other = [text.lower()] if _NOT_TEXT.fullmatch(text.lower()) else []
+    return [json.dumps(text, ensure_ascii=False), *other]
 
 
 def moments(column: ColumnElement[datetime], days: Days, zone: tzinfo) -> ColumnElement[bool]:

@@ -17,6 +17,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
+from core.db.documents import holds
+
 
 class _Expression(FunctionElement[Any]):
     """An expression with a template for each database: {0}, {1} are its operands, {others} all but the first.
@@ -155,6 +157,11 @@ def has_item(items: Any, texts: Iterable[str]) -> ColumnElement[bool]:
     whole = func.lower(_AsText(*items.clauses))
     may = or_(*(func.strpos(whole, func.lower(literal(each, Text()))) > 0 for each in written))
     return and_(_Hint(may), _HasItem(items, *(func.lower(literal(text, Text())) for text in texts)))
+
+
+def may_hold(document: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
+    """Return whether PostgreSQL's index says that a document holds one of ``values``, which are written as JSON."""
+    return _Hint(or_(*(holds(document, value) for value in values)))
 
 
 def compared(

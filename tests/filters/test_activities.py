@@ -107,6 +107,24 @@ def test_attributes(find):
     assert find(asked("last_occurred", where=sales, when=LAST_WEEK), people) == "sales apart"
 
 
+def test_attributes_of_which_the_vendor_has_changed_the_type(find):
+    written = {"text": "5", "number": 5, "precise": 5.0, "no": False, "quoted": 'A "5"', "items": ["5", "É"]}
+    people = doing(**{name: [closed("2026-11-24", team=each, labels=each)] for name, each in written.items()})
+
+    def who(field: str, op: str, value: Any) -> str:
+        found: str = find(asked("has_occurred", where={"field": field, "op": op, "value": value}), people)
+        return found
+
+    assert who("team", "is", "5") == "text number"
+    assert who("team", "is", "FALSE") == "no"
+    assert who("team", "is", 'a "5"') == "quoted"
+    assert who("team", "is", "007") == ""
+    assert who("team", "is", "٥") == ""
+    assert who("team", "is", "5" * 1000) == ""
+    assert who("labels", "contains", "É") == "items"
+    assert who("labels", "contains_any", ["6", "5"]) == "items"
+
+
 def test_the_first_is_the_first_of_those_that_are_looked_at(find):
     people = doing(ann=[closed("2025-01-01", team="Support"), closed("2026-11-24", team="Sales")])
     sales = {"field": "team", "op": "is", "value": "Sales"}

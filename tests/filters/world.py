@@ -18,6 +18,7 @@ from core.filters import Catalogue, FilterActivity, FilterField, Occurrence, Sub
 from core.filters.days import start_of
 
 ODD_KEY = 'shop.a "quoted" \\ key\'s {0} %s $.x[0]'
+ODD_NUMBER = f"{ODD_KEY}, a number"
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Pacific/Apia", "Asia/Kathmandu")
 NOWS = (
     datetime(2026, 3, 29, 0, 30, tzinfo=UTC),  # clocks go forward in Berlin half an hour later
@@ -46,6 +47,7 @@ SHARED_FIELDS = {
     "shop.city": FilterField("City"),
     ODD_KEY: FilterField("Odd"),
     "shop.seats": FilterField("Seats", "integer"),
+    ODD_NUMBER: FilterField("Odd number", "integer"),
     "shop.spent": FilterField("Spent", "decimal"),
     "shop.active": FilterField("Active", "boolean"),
     "shop.renewal": FilterField("Renewal", "date"),
@@ -212,6 +214,7 @@ def _entity(id: UUID, chance: random.Random) -> Entity:
     values = {
         "shop.city": chance.choice([*TEXTS, 5, True]),  # the type may have been another one once
         ODD_KEY: chance.choice(TEXTS),
+        ODD_NUMBER: chance.choice([-1, 0, 1]),
         "shop.seats": chance.choice([0, 1, 5, -3, 2**53 + 1, "5", [5]]),
         "shop.spent": chance.choice([0.1, 0.0, 2.5, -1e10, 5.0, "x"]),
         "shop.active": chance.choice([True, False, "true", 1]),

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.db import documents
 from core.db.base import Model
 from core.db.types import Plain
 
@@ -192,6 +193,16 @@ class Activity(Model):
     historical: Mapped[bool]
     attributes: Mapped[dict[str, Any]]
     content_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+
+
+# Activities of a type by what their attributes hold: a filter by one would read every activity of the type.
+Index(
+    "ix_activity_held",
+    Activity.type,
+    documents.held(Activity.attributes).label("held"),
+    postgresql_using="gin",
+    postgresql_ops={"held": "jsonb_path_ops"},
+).ddl_if(dialect="postgresql")
 
 
 class ActivityPast(Model):
