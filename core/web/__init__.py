@@ -6,7 +6,7 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 from werkzeug.utils import find_modules, import_string
 
-from core.web import access, errors, formats, headers
+from core.web import access, errors, formats, headers, params
 from core.web.database import db
 from core.web.pages import webhooks
 
@@ -19,6 +19,7 @@ def install(app: Flask) -> None:
     # A delivery is proven by its signature, not by a session.
     CSRFProtect(app).exempt(webhooks.blueprint)
     access.install(app)
+    params.install(app)
     headers.install(app)
     formats.install(app)
     errors.install(app)

@@ -192,7 +192,7 @@ def here(**changes: Any) -> str:
 
 def install(app: Flask) -> None:
     """Make all of this known to the templates of ``app``."""
-    filters = (number, limited, duration, day, initials, colour, label, pretty, bars, value, told)
+    filters = (number, limited, duration, initials, colour, label, pretty, bars, value, told)
     app.jinja_env.filters.update({function.__name__: function for function in filters})
     app.jinja_env.tests["long"] = is_long
     app.jinja_env.globals.update(

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, tzinfo
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import request
+from flask import Flask, abort, request
 
 from core.services.errors import Invalid, NotFound
 from core.services.tables import State
 from core.web.formats import YEARS
+
+
+def install(app: Flask) -> None:
+    """Let no request of ``app`` come to a page with what is no text to a database."""
+    app.before_request(_refuse_nul)
+
+
+def _refuse_nul() -> None:
+    # A delivery's signature is of its bytes, which a form that was looked at has no more.
+    form = [] if request.blueprint == "webhooks" else request.form.items(multi=True)
+    sent = [*request.args.items(multi=True), *form]
+    if any("\0" in name or "\0" in text for name, text in sent):
+        abort(400)
 
 
 def state() -> State:
@@ -39,20 +52,19 @@ def uuid(name: str) -> UUID | None:
 
 
 def day(name: str) -> date | None:
-    """Return the day in the parameter ``name``, such as ``3 Nov 2026``; None when it is absent.
+    """Return the day in the parameter ``name``, such as ``2026-11-03``; None when it is absent.
 
     Raises:
         Invalid: It is no day.
     """
-    text = " ".join(request.args.get(name, "").split())
+    text = request.args.get(name, "").strip()
     if not text:
         return None
-    for form in ("%d %b %Y", "%d %B %Y", "%Y-%m-%d"):
-        with suppress(ValueError):
-            found = datetime.strptime(text, form).date()  # noqa: DTZ007 -- a day, no moment
-            if found.year in YEARS:
-                return found
-    raise Invalid({name: f"«{text}» is no day: write it like 3 Nov 2026"})
+    with suppress(ValueError):
+        found = date.fromisoformat(text)
+        if found.year in YEARS:
+            return found
+    raise Invalid({name: f"«{text}» is no day: write it like 2026-11-03"})
 
 
 def zone() -> tzinfo:

@@ -427,7 +427,7 @@ def test_r9_conditions_choose_the_records_that_come_in(
     owner.goto(f"{wizard}/records")
     conditions = owner.locator("#builder-people")
     expect(conditions).to_be_hidden()
-    owner.get_by_role("region", name="Contacts").get_by_label("Import only some").check()
+    owner.get_by_role("region", name="Contacts").get_by_label("Selectively sync").check()
     owner.get_by_role("button", name="Next").last.click()
     expect(conditions.get_by_text("Choose a field, or remove this condition")).to_be_visible()
     owner.wait_for_load_state()
@@ -585,7 +585,7 @@ def test_r5_every_page_of_the_set_up_is_accessible_and_fits(owner: Page, address
     for key in (*STEPS, "discard", "try"):
         owner.goto(f"{wizard}/{key}")
         if key == "records":
-            owner.get_by_label("Import only some").first.check()
+            owner.get_by_label("Selectively sync").first.check()
         if key == "done":
             expect(owner.get_by_text("nothing was written")).to_be_visible(timeout=LONG)
         for summary in owner.locator("main summary").all():
@@ -611,7 +611,7 @@ def test_r9_the_builder_works_without_script(browser: Browser, address: str, fac
     page.get_by_role("button", name="Select none").first.click()
     expect(page.get_by_label("Email", exact=True)).not_to_be_checked()
     page.goto(page.url.replace("fields", "records"))
-    page.get_by_label("Import only some").first.check()
+    page.get_by_label("Selectively sync").first.check()
     page.get_by_label("Field").first.select_option(label="Signed up")
     page.get_by_role("button", name="Show what fits the chosen fields").first.click()
     page.get_by_label("Comparison").select_option(label="is in the last … days")

@@ -42,7 +42,7 @@ def test_r9_the_count_follows_the_conditions(
     desk.open.clear()
     contacts = owner.get_by_role("region", name="Contacts")
     count = contacts.get_by_role("status")
-    contacts.get_by_label("Import only some").check()
+    contacts.get_by_label("Selectively sync").check()
     expect(count).to_contain_text("once the conditions are complete")
     contacts.get_by_label("Field").select_option("Plan")
     contacts.get_by_label("Value").fill("b")
@@ -57,5 +57,5 @@ def test_r9_the_count_follows_the_conditions(
     assert faults(owner) == []
     contacts.get_by_role("button", name="Remove condition 1").click()
     expect(count).to_contain_text("About 4,000 of 4,000 contacts")
-    contacts.get_by_label("Import all").check()
+    contacts.get_by_label("Sync all").check()
     expect(count).to_be_hidden()

@@ -36,19 +36,19 @@ def test_entries_name_things_and_say_old_and_new_values(factory: Factory, owner:
     assert "Support desk" not in text(owner.get("/audit/?target=ann@"))
 
 
-def test_days_are_those_of_the_readers_zone_and_are_written_in_words(factory: Factory, owner: FlaskClient):
+def test_days_are_those_of_the_readers_zone(factory: Factory, owner: FlaskClient):
     moment = datetime(2026, 11, 3, 20, 30, tzinfo=UTC)
     factory.add_all([AuditEntry(at=moment, actor="ann", action="export", target="people")])
 
     def shown(asked: str) -> str:
         return text(owner.get(f"/audit/?{asked}"))
 
-    assert "ann export people" in shown("since=3 Nov 2026&until=3 Nov 2026")
-    assert "ann export people" in shown("since=2026-11-03&until=3 november 2026&zone=nowhere")
-    assert "Nothing was found" in shown("until=3 Nov 2026&zone=Asia/Tokyo")
-    assert "ann export people" in shown("since=4 Nov 2026&zone=Asia/Tokyo")
-    assert 'value="3 Nov 2026"' in owner.get("/audit/?since=2026-11-03").get_data(as_text=True)
-    for wrong in ("11/03/2026", "31 Feb 2026", "31 Dec 9999"):
+    assert "ann export people" in shown("since=2026-11-03&until=2026-11-03")
+    assert "ann export people" in shown("since=2026-11-03&zone=nowhere")
+    assert "Nothing was found" in shown("until=2026-11-03&zone=Asia/Tokyo")
+    assert "ann export people" in shown("since=2026-11-04&zone=Asia/Tokyo")
+    assert 'value="2026-11-03"' in owner.get("/audit/?since=2026-11-03").get_data(as_text=True)
+    for wrong in ("11/03/2026", "2026-02-31", "9999-12-31"):
         page = shown(f"until={wrong}")
-        assert f"«{wrong}» is no day: write it like 3 Nov 2026" in page
+        assert f"«{wrong}» is no day: write it like 2026-11-03" in page
         assert "ann export people" not in page

@@ -12,7 +12,7 @@ from core.services import staff
 from core.services.mainstem import Mainstem
 from core.web import errors
 from tests.web.factories import Factory
-from tests.web.helpers import log_in, text
+from tests.web.helpers import log_in, send, text
 
 
 @pytest.mark.parametrize("status", [403, 404, 409])
@@ -62,3 +62,9 @@ def test_a_database_that_fails_says_so_without_asking_it_again(mainstem: Mainste
     response = client.get("/people/")
     assert response.status_code == 503
     assert "mainstem doctor" in text(response)
+
+
+def test_what_is_no_text_to_a_database_is_refused(factory: Factory, owner: FlaskClient):
+    for response in (owner.get("/people/", query_string={"q": "a\0"}), send(owner, "/teams/", {"name": "a\0"})):
+        assert response.status_code == 400
+        assert errors.TITLES[400] in text(response)
