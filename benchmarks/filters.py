@@ -56,6 +56,7 @@ def _activity(key: str, op: str, **parts: Any) -> dict[str, Any]:
 
 
 LAST_MONTH = {"op": "in_the_last", "value": 30}
+LONG_AGO = {"op": "more_than_days_ago", "value": 360}
 FILTERS: tuple[dict[str, Any], ...] = (
     _field("email", "is", "person777@example.org"),
     _field("email", "starts_with", "person777"),
@@ -82,7 +83,7 @@ FILTERS: tuple[dict[str, Any], ...] = (
     _activity("closed", "has_occurred", times={"exactly": 3}),
     _activity("closed", "has_occurred", where=_field("team", "is", "team 3")),
     _activity("closed", "has_not_occurred", when=LAST_MONTH),
-    _activity("closed", "last_occurred", when={"op": "more_than_days_ago", "value": 360}),
+    _activity("closed", "last_occurred", when=LONG_AGO),
     _activity("rare", "first_occurred", when=LAST_MONTH),
     {
         "all": [
@@ -120,6 +121,10 @@ FILTERS: tuple[dict[str, Any], ...] = (
         ]
     },
     {"all": [_field("country", "is", "nowhere"), _activity("closed", "has_occurred")]},
+    {"all": [_field("country", "is", "country 1"), _activity("closed", "has_occurred", times={"exactly": 3})]},
+    {"all": [_field("shop.plan", "is", "plan 3"), _activity("closed", "has_occurred", times={"at_most": 2})]},
+    {"all": [_field("shop.seats", "at_least", 500), _activity("closed", "last_occurred", when=LONG_AGO)]},
+    {"any": [_field("email", "contains", "777@"), _activity("closed", "has_occurred", times={"at_least": 4})]},
     {"all": [_field("created_at", "in_the_last", 7), _activity("rare", "has_not_occurred")]},
 )
 SEARCHED: tuple[tuple[str, dict[str, Any]], ...] = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, null, select, text
+from sqlalchemy import Select, func, null, select, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -24,17 +24,26 @@ def _in_postgresql(element: _Explain, compiler: SQLCompiler, **options: Any) -> 
     return f"EXPLAIN (FORMAT JSON) {compiler.process(element.rows, **options)}"
 
 
-def expectation(session: Session) -> Callable[[Select[Any]], int] | None:
-    """Return what says how many rows a statement finds by PostgreSQL's statistics; None on SQLite, which has none."""
-    if session.get_bind().dialect.name != "postgresql":
-        return None
+@dataclass(frozen=True)
+class Statistics:
+    """How many rows statements find."""
 
-    def expected(rows: Select[Any]) -> int:
+    session: Session
+
+    def expected(self, rows: Select[Any]) -> int:
+        """Return how many PostgreSQL expects."""
         # The plan is read in place of a row, whose types are not the plan's.
         untyped = select(null()).select_from(rows.subquery())
-        return int(session.execute(_Explain(untyped)).scalar_one()[0]["Plan"]["Plan Rows"])
+        return int(self.session.execute(_Explain(untyped)).scalar_one()[0]["Plan"]["Plan Rows"])
 
-    return expected
+    def found(self, rows: Select[Any]) -> int:
+        """Return how many there are."""
+        return self.session.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+
+
+def statistics(session: Session) -> Statistics | None:
+    """Return what says how many rows a statement finds; None on SQLite, which expects nothing."""
+    return Statistics(session) if session.get_bind().dialect.name == "postgresql" else None
 
 
 def expect_long_scans(session: Session) -> None:

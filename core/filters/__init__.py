@@ -6,7 +6,7 @@ It knows no page, no vendor and no plugin: whoever uses it hands in a catalogue 
 from __future__ import annotations
 
 from core.filters.catalogue import Catalogue, FilterActivity, FilterField, FilterType
-from core.filters.compiling import Expected, where
+from core.filters.compiling import Statistics, where
 from core.filters.finding import select_ids
 from core.filters.matching import Occurrence, Subject, matches
 from core.filters.operators import ACTIVITY_OPERATORS, DAYS, OPERATORS, TIMES, Operand, Operator
@@ -21,7 +21,6 @@ __all__ = [
     "OPERATORS",
     "TIMES",
     "Catalogue",
-    "Expected",
     "Filter",
     "FilterActivity",
     "FilterError",
@@ -30,6 +29,7 @@ __all__ = [
     "Occurrence",
     "Operand",
     "Operator",
+    "Statistics",
     "Subject",
     "conditions_of",
     "matches",

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from operator import gt
-from typing import Any, Self, TypeAlias
+from typing import Any, Protocol, Self
 
 from sqlalchemy import (
     ColumnElement,
     Exists,
     FromClause,
     Select,
+    SelectBase,
     and_,
     false,
     func,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     select,
     true,
     union,
+    union_all,
 )
 
 from core.contract.fields import Entity
@@ -40,11 +42,19 @@ from core.filters.tree import (
     Times,
 )
 
-Expected: TypeAlias = Callable[[Select[Any]], int]
-"""How many rows a statement finds by the statistics of the database."""
+
+class Statistics(Protocol):
+    """How many rows statements find."""
+
+    def expected(self, rows: Select[Any]) -> int:
+        """Return how many the database expects, without looking at any."""
+
+    def found(self, rows: Select[Any]) -> int:
+        """Return how many there are."""
+
 
 MANY = 250_000
-"""Where so many have done something, it is cheaper to ask a row whether it has than to find all that have."""
+"""Of more activities a set is made once, as PostgreSQL does not expect how many have done something so often."""
 
 FEW = 50_000
 """Where at most so many are left, these few are asked what organizations they belong to."""
@@ -76,7 +86,7 @@ class Rows:
         document: Where their values without a column are.
         today: The present day in ``zone``.
         zone: Whose days count.
-        expected: Tells what is cheapest; None where there are no statistics.
+        statistics: By them the cheapest way is chosen; None where there are none.
         walking: Each row by itself is asked what it has done.
         joining: Each row by itself is asked what it belongs to.
     """
@@ -86,18 +96,24 @@ class Rows:
     document: ColumnElement[Any]
     today: date
     zone: tzinfo
-    expected: Expected | None
+    statistics: Statistics | None
     walking: bool
     joining: bool
 
     @classmethod
     def of(
-        cls, entity: Entity, now: datetime, zone: tzinfo, expected: Expected | None = None, *, one_by_one: bool = False
+        cls,
+        entity: Entity,
+        now: datetime,
+        zone: tzinfo,
+        statistics: Statistics | None = None,
+        *,
+        one_by_one: bool = False,
     ) -> Self:
         """Return the rows of a table, with no condition put to them yet."""
         table = table_of(Person if entity == "person" else Organization)
         today = days.today(now, zone)
-        return cls(entity, table, table.c.fields, today, zone, expected, walking=one_by_one, joining=one_by_one)
+        return cls(entity, table, table.c.fields, today, zone, statistics, walking=one_by_one, joining=one_by_one)
 
     def meet(self, node: Node) -> ColumnElement[bool]:
         """Return the condition that a row meets ``node``."""
@@ -130,9 +146,16 @@ class Rows:
                 return self._members(node)
         return None
 
-    def asks_each(self, node: Node) -> bool:
-        """Tell whether each row would be asked by itself what it has done."""
-        return isinstance(node, ActivityCondition) and self._asks_each(node, self._when(node))
+    def in_order(self, node: Node) -> Select[Any] | None:
+        """Return the statement of :meth:`in_index`, or another one that finds the first of them before the others."""
+        found = self.in_index(node)
+        if found is None and isinstance(node, ActivityCondition) and not node.is_at_most:
+            return self._grouped(node)
+        return found
+
+    def is_costly(self, node: Node) -> bool:
+        """Tell whether what many have done has to be found first."""
+        return isinstance(node, ActivityCondition) and (self._grouped(node) is not None or self._are_many(node))
 
     def _tags(self, node: FieldCondition) -> ColumnElement[bool]:
         operator = OPERATORS["tags"][node.op]
@@ -150,8 +173,8 @@ class Rows:
 
     def _organization(self, node: OrganizationCondition) -> ColumnElement[bool]:
         members = self._members(node)
-        by_row = self.joining and (self.expected is None or self.expected(members) > FEW)
-        return self._is_among([members], by_row)
+        by_row = self.joining and (self.statistics is None or self.statistics.expected(members) > FEW)
+        return self._exists(members.subquery(), offset=0 if by_row else None)
 
     def _members(self, node: OrganizationCondition) -> Select[Any]:
         membership, organization = table_of(Membership).alias(), table_of(Organization).alias()
@@ -171,70 +194,74 @@ class Rows:
         )
 
     def _activity(self, node: ActivityCondition) -> ColumnElement[bool]:
-        when = self._when(node)
+        when, grouped = self._when(node), self._grouped(node)
+        if grouped is not None:
+            among = self._exists(grouped.subquery(), offset=0) if self.walking else self._is_in(grouped)
+            return ~among if node.is_at_most else among
+        some = self._some(node, when)
         match node.op:
-            case "has_not_occurred":
-                return ~self._some(node, when)
             case "first_occurred":
-                return self._end(node, when, when.before, func.min)
+                return and_(some, ~self._some(node, when.before))
             case "last_occurred":
-                return self._end(node, when, when.after, func.max)
-        return self._often_enough(node, node.times or Times("at_least", 1), when)
+                return and_(some, ~self._some(node, when.after))
+        never = node.op == "has_not_occurred" or (node.times is not None and node.times.count == 0)
+        return ~some if never else some
 
     def _when(self, node: ActivityCondition) -> Days:
         return EVER if node.when is None else days.days_of(node.when.op, node.when.value, self.today)
 
-    def _often_enough(self, node: ActivityCondition, times: Times, when: Days) -> ColumnElement[bool]:
-        if times == Times("at_least", 1):
-            return self._some(node, when)
-        if times.count == 0:
-            return ~self._some(node, when)
-        # None at all is one of the answers of «at most», so whoever has more is looked for.
-        compare: Any = gt if times.op == "at_most" else COMPARISONS[times.op]
-        among = self._is_grouped(node, when, lambda _: compare(func.count(), times.count))
-        return ~among if times.op == "at_most" else among
+    def _grouped(self, node: ActivityCondition) -> Select[Any] | None:
+        """Return whose activities, taken together, meet ``node``; None where one of them tells.
 
-    def _end(self, node: ActivityCondition, when: Days, beyond: Days | None, end: Any) -> ColumnElement[bool]:
-        """Return whether the first or the last (``end``) is on days of ``when``, and so none ``beyond`` them."""
-        if not self._asks_each(node, when):
-            return and_(self._some(node, when), ~self._some(node, beyond))
-        return self._is_grouped(node, EVER, lambda found: moments(end(found.c.occurred_at), when, self.zone))
+        None at all is one of the answers of «at most», for which those who have more are returned.
+        """
+        when, times = self._when(node), node.times
+        match node.op:
+            case "first_occurred" | "last_occurred" if self.walking or self._are_many(node):
+                end = func.min if node.op == "first_occurred" else func.max
+                return self._together(node, EVER, lambda found: moments(end(found.c.occurred_at), when, self.zone))
+            case "has_occurred" if times and times.count and times != Times("at_least", 1):
+                compare: Any = gt if node.is_at_most else COMPARISONS[times.op]
+                return self._together(node, when, lambda _: compare(func.count(), times.count))
+        return None
 
-    def _is_grouped(
+    def _together(
         self, node: ActivityCondition, when: Days, met: Callable[[FromClause], ColumnElement[bool]]
-    ) -> ColumnElement[bool]:
-        """Return whether the activities of a row, taken together, meet a condition; each is taken once."""
+    ) -> Select[Any]:
         found = self._union(self._sources(node, when, told=True))
-        grouped = select(found.c.entity_id).group_by(found.c.entity_id).having(met(found))
-        return self._is_among([grouped], self.walking)
+        return select(found.c.entity_id).group_by(found.c.entity_id).having(met(found))
+
+    def _is_in(self, found: SelectBase) -> ColumnElement[bool]:
+        """Return whether a row is in a set, which is made once.
+
+        PostgreSQL would join it otherwise, and as it expects next to nothing of groups, go through all for each row.
+        """
+        return func.coalesce(self.table.c.id.in_(found), false())
 
     def _some(self, node: ActivityCondition, when: Days | None) -> ColumnElement[bool]:
         """Return whether there is any activity that the condition looks at on days of ``when``; None for no day."""
         if when is None:
             return false()
-        return self._is_among(self._sources(node, when), self._asks_each(node, when))
-
-    def _asks_each(self, node: ActivityCondition, when: Days) -> bool:
-        """Tell whether to ask each row by itself what it has done."""
-        if self.walking or self.expected is None or node.where is not None:
-            return self.walking
-        return self.expected(self._sources(node, when)[0]) > MANY
-
-    def _is_among(self, found: list[Select[Any]], by_row: bool) -> ColumnElement[bool]:
-        """Return whether a row is among those that any of ``found`` finds.
-
-        PostgreSQL takes one set of them all to be as large as it is, and either begins with it or looks into it. What
-        has an offset is never made a set: each row is looked for in the index, which is cheaper where most are among
-        them or few are asked.
-        """
-        if by_row:
+        found = self._sources(node, when)
+        if self.walking:
             return or_(*(self._exists(each.subquery(), offset=0) for each in found))
-        return self._exists(self._union(found))
+        return self._is_in(union_all(*found)) if self._are_many(node) else self._exists(self._union(found))
+
+    def _are_many(self, node: ActivityCondition) -> bool:
+        """Tell whether the condition looks at many activities, unless documents have to tell."""
+        if self.statistics is None or node.where is not None:
+            return False
+        return self.statistics.expected(self._sources(node, self._when(node))[0]) > MANY
 
     def _union(self, found: list[Select[Any]]) -> FromClause:
         return (found[0] if len(found) == 1 else union(*found)).subquery()
 
     def _exists(self, found: FromClause, offset: int | None = None) -> Exists:
+        """Return whether a row is among those found.
+
+        PostgreSQL takes them to be a set as large as it expects, and either begins with it or looks into it. What has
+        an offset is never made a set: each row is looked for in the index, which is cheaper where few are asked.
+        """
         rows = select(found.c.entity_id).where(found.c.entity_id == self.table.c.id).offset(offset)
         return rows.correlate(self.table).exists()
 
@@ -274,13 +301,4 @@ class Rows:
             return true()
         met = replace(self, table=activity, document=activity.c.attributes).meet(node.where)
         # One by one, an activity is found by whose it is.
-        return met if self.walking else and_(_hint(node.where, activity.c.attributes), met)
-
-
-def _hint(node: Node, document: ColumnElement[Any]) -> ColumnElement[bool]:
-    match node:
-        case Group("all", of):
-            return and_(true(), *(_hint(each, document) for each in of))
-        case FieldCondition():
-            return hint(node, document)
-    return true()
+        return met if self.walking else and_(hint(node.where, activity.c.attributes), met)

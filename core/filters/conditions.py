@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Exists, FromClause, String, and_, false, f
 from core.db import texts
 from core.db.types import UtcDateTime
 from core.filters import documents
+from core.filters.catalogue import FilterField
 from core.filters.days import (
     Days,
     MonthDay,
@@ -27,7 +28,7 @@ from core.filters.days import (
     start_of,
 )
 from core.filters.operators import ANNIVERSARIES, COMPARISONS, OPERATORS
-from core.filters.tree import FieldCondition
+from core.filters.tree import FieldCondition, Group, Node
 
 _ANNIVERSARY_YEARS = 1900, 10
 """Anniversaries of moments are looked for from this year on, up to so many years from now."""
@@ -80,15 +81,17 @@ def condition(
     raise AssertionError(of.field.type)
 
 
-def hint(of: FieldCondition, document: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return what an index of what documents hold can answer: true at least wherever the condition is."""
-    match of.field.type, of.op:
-        case "text", "is":
-            written = _written(str(of.value))
-        case "integer" | "decimal", "is":
-            written = [json.dumps(of.value)]
-        case "list", "contains" | "contains_any":
-            items = of.value if isinstance(of.value, tuple) else (of.value,)
+def hint(node: Node, document: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return what an index of what documents hold can answer: true at least wherever ``node`` is met."""
+    match node:
+        case Group("all", of):
+            return and_(true(), *(hint(each, document) for each in of))
+        case FieldCondition(field=FilterField(type="text"), op="is"):
+            written = _written(str(node.value))
+        case FieldCondition(field=FilterField(type="integer" | "decimal"), op="is"):
+            written = [json.dumps(node.value)]
+        case FieldCondition(field=FilterField(type="list"), op="contains" | "contains_any"):
+            items = node.value if isinstance(node.value, tuple) else (node.value,)
             written = [json.dumps([item], ensure_ascii=False) for item in items]
         case _:
             written = []

@@ -10,11 +10,17 @@ from typing import Any
 from sqlalchemy import Select, SelectBase, select, true, union
 
 from core.contract.fields import Entity
-from core.filters.compiling import MANY, Expected, Rows
+from core.filters.compiling import MANY, Rows, Statistics
 from core.filters.tree import Filter, Group, Node
 
 VERY_FEW = 5_000
 """Where at most so many are left, each of them is asked what else it has done."""
+
+ASKED = 15_000
+"""At most so many are asked one by one how often, or when last, they have done something."""
+
+SAMPLE = 1_000
+"""So many rows are looked at to tell how many a condition leaves."""
 
 LOOKED_UP = 30_000
 """At most so many are looked up one by one; to read all others too is cheaper for more."""
@@ -27,7 +33,7 @@ def select_ids(
     now: datetime,
     zone: tzinfo,
     limit: int,
-    expected: Expected | None = None,
+    statistics: Statistics | None = None,
 ) -> Select[Any]:
     """Return a statement for the ids of those of ``rows`` that meet the filter.
 
@@ -38,15 +44,14 @@ def select_ids(
         now: The present moment, with a time zone.
         zone: Whose days count, such as ``ZoneInfo("Europe/Berlin")``.
         limit: No more are looked for.
-        expected: By it PostgreSQL is asked in the cheapest way; None on SQLite, which has no statistics.
+        statistics: By them PostgreSQL is asked in the cheapest way; None on SQLite, which has none.
     """
-    search = _Search(Rows.of(entity, now, zone, expected), expected, limit)
-    return search.ids(rows, filter.root)
+    return _Search(Rows.of(entity, now, zone, statistics), limit).ids(rows, filter.root)
 
 
 @dataclass(frozen=True, slots=True)
 class _Few:
-    """Those who may meet a condition: few, and found by an index.
+    """Those who may meet a condition, and are found by an index.
 
     Attributes:
         count: How many they are by the statistics.
@@ -62,7 +67,6 @@ class _Few:
 @dataclass(frozen=True, slots=True)
 class _Search:
     rows: Rows
-    expected: Expected | None
     limit: int
 
     def ids(self, among: Select[Any], node: Node) -> Select[Any]:
@@ -78,7 +82,7 @@ class _Search:
 
     def _any_of(self, among: Select[Any], nodes: Sequence[Node]) -> Select[Any]:
         """Look up few by themselves, so that nobody else is asked for what they have."""
-        apart = [each for each in nodes if self._few(each)]
+        apart = [each for each in nodes if self._few(each) or self.rows.is_costly(each)]
         others = tuple(each for each in nodes if each not in apart)
         if not apart:
             return self._ask(among, [Group("any", others)])
@@ -90,14 +94,16 @@ class _Search:
         few = self._fewest(nodes) or self._all_that_count(among, nodes)
         if few:
             return self._look_up(among, few, [each for each in nodes if each is not few.meet])
-        late = [each for each in nodes if self.rows.asks_each(each)]
+        late = [each for each in nodes if self.rows.is_costly(each)]
         return self._ask(among, [each for each in nodes if each not in late], late)
 
     def _all_that_count(self, among: Select[Any], nodes: Sequence[Node]) -> _Few | None:
         """Return those who meet the only condition: with nothing else to meet, the first of them are enough."""
-        if len(nodes) > 1 or self.expected is None or self.expected(among) <= MANY:
+        statistics = self.rows.statistics
+        if len(nodes) != 1 or statistics is None or statistics.expected(among) <= MANY:
             return None
-        return self._index(nodes[0]) if nodes else None
+        ids = self.rows.in_order(nodes[0])
+        return None if ids is None else _Few(MANY, ids, nodes[0])
 
     def _look_up(self, among: Select[Any], few: _Few, nodes: Sequence[Node]) -> Select[Any]:
         rows = replace(self.rows, joining=True, walking=few.count <= VERY_FEW)
@@ -108,13 +114,28 @@ class _Search:
         return select(row.c.id).select_from(ids.join(row, true()))
 
     def _ask(self, among: Select[Any], nodes: Sequence[Node], late: Sequence[Node] = ()) -> Select[Any]:
-        """Ask everybody, and what they did only those left by then: PostgreSQL asks that with one process only."""
+        """Ask everybody, and those who are left for what is costly: several processes would each make the same set."""
         id = self.rows.table.c.id
-        if not nodes or not late:
-            return among.where(*(self.rows.meet(each) for each in (*nodes, *late))).with_only_columns(id)
-        left = among.where(*(self.rows.meet(each) for each in nodes)).with_only_columns(id).offset(0).subquery()
-        asked = replace(self.rows, table=left)
+        met = among.where(*(self.rows.meet(each) for each in nodes)).with_only_columns(id)
+        if not late:
+            return met
+        left = met.offset(0).subquery()
+        asked = replace(self.rows, table=left, walking=self._are_asked(among, nodes))
         return select(left.c.id).where(*(asked.meet(each) for each in late))
+
+    def _are_asked(self, among: Select[Any], nodes: Sequence[Node]) -> bool:
+        """Tell whether conditions leave so few that each of these may be asked by itself, by looking at some.
+
+        Ids are random, so the first rows are as good as any. Of values in documents there are no statistics.
+        """
+        if self.rows.statistics is None:
+            return False
+        rows = replace(self.rows, walking=True, joining=True)
+        everybody = select(rows.table.c.id)
+        some = everybody.order_by(rows.table.c.id).limit(SAMPLE).subquery()
+        left = among.where(rows.table.c.id.in_(select(some.c.id)), *(rows.meet(each) for each in nodes))
+        share = self.rows.statistics.found(left.with_only_columns(rows.table.c.id)) / SAMPLE
+        return share * self.rows.statistics.expected(everybody) <= ASKED
 
     def _few(self, node: Node) -> _Few | None:
         match node:
@@ -127,12 +148,11 @@ class _Search:
                     return None
                 few = _Few(sum(each.count for each in parts), union(*(each.ids for each in parts)))
             case _:
-                few = self._index(node)
-        return few if few and few.count <= LOOKED_UP else None
-
-    def _index(self, node: Node) -> _Few | None:
-        ids = self.rows.in_index(node)
-        return None if ids is None or self.expected is None else _Few(self.expected(ids), ids, node)
+                ids = self.rows.in_index(node)
+                if ids is None or self.rows.statistics is None:
+                    return None
+                few = _Few(self.rows.statistics.expected(ids), ids, node)
+        return few if few.count <= LOOKED_UP else None
 
     def _fewest(self, nodes: Sequence[Node]) -> _Few | None:
         return min((few for each in nodes if (few := self._few(each))), key=lambda few: few.count, default=None)

@@ -58,6 +58,11 @@ class ActivityCondition:
     when: When | None = None
     where: Node | None = None
 
+    @property
+    def is_at_most(self) -> bool:
+        """Whether it must have occurred so often at most, and so may never have."""
+        return self.times is not None and self.times.op == "at_most"
+
 
 @dataclass(frozen=True, slots=True)
 class OrganizationCondition:

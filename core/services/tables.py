@@ -27,8 +27,6 @@ WORDS = 8
 """Further words of a search are not looked at."""
 
 BATCH = 500
-FEW = 5000
-"""So many rows are found once; more are looked for again for each page, which then soon is full."""
 
 SORTED_TEXT = 100
 """So many characters of a text decide where it stands."""
@@ -73,7 +71,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many rows a query finds, counted up to a limit; of at most :data:`FEW` the ids."""
+    """How many rows a query finds, counted up to a limit, and their ids, unless there are more than the limit."""
 
     count: int
     ids: Sequence[UUID] | None = None
@@ -172,7 +170,7 @@ def page(
 
 
 def find(session: Session, kind: Entity, query: Query) -> Found:
-    """Return how many rows a table has, counted up to :data:`core.services.paging.COUNT_LIMIT`, and which if few.
+    """Return which rows a table has, up to :data:`core.services.paging.COUNT_LIMIT`; of more only that they are more.
 
     To find few among a million all may have to be looked at: this is done once, for the count and for the ids, and not
     again for the page.
@@ -180,11 +178,14 @@ def find(session: Session, kind: Entity, query: Query) -> Found:
     estimates.expect_long_scans(session)
     ids, limit = _select(kind, query).with_only_columns(MODELS[kind].id), paging.COUNT_LIMIT + 1
     if query.filter is not None:
-        ids = select_ids(ids, query.filter, kind, now_utc(), query.zone, limit, estimates.expectation(session))
-    counted = ids.limit(limit).subquery()
-    rows = session.execute(select(func.count().over(), counted.c.id).limit(FEW + 1)).all()
+        ids = select_ids(ids, query.filter, kind, now_utc(), query.zone, limit, estimates.statistics(session))
+    each = ids.limit(limit).subquery()
+    counted = select(each.c.id, func.count().over().label("count"), func.row_number().over().label("at")).subquery()
+    # Of too many none is needed, but the count.
+    wanted = or_(counted.c.count < limit, counted.c.at == 1)
+    rows = session.execute(select(counted.c.count, counted.c.id).where(wanted)).all()
     count = rows[0][0] if rows else 0
-    return Found(count, [id for _, id in rows] if count <= FEW else None)
+    return Found(count, [id for _, id in rows] if count < limit else None)
 
 
 def every(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from core.db.engine import make_engine, writing
 from core.db.models import Organization, Person
 from core.filters import Filter, matches, parse, select_ids, sentence, where
 from core.filters.compiling import FEW, MANY
-from core.filters.finding import LOOKED_UP
+from core.filters.finding import LOOKED_UP, SAMPLE
 from tests.filters.trees import trees
 from tests.filters.world import NOWS, ORGANIZATIONS, PEOPLE, ZONES, population, store
 
@@ -33,6 +34,19 @@ ways: st.SearchStrategy[Way] = st.one_of(st.sampled_from(("row by row", "sets"))
 """How a filter is put to a database; a number is the seed of what it expects. None may change what a filter means."""
 
 
+@dataclass
+class Guess:
+    """Statistics that are wrong as often as not."""
+
+    chance: random.Random
+
+    def expected(self, rows: Select[Any]) -> int:
+        return self.chance.choice((1, LOOKED_UP, FEW, MANY + 1))
+
+    def found(self, rows: Select[Any]) -> int:
+        return self.chance.choice((0, SAMPLE))
+
+
 def statement(
     dialect: str, filter: Filter, kind: Entity, now: datetime, zone: ZoneInfo, way: Way, limit: int
 ) -> Select[Any]:
@@ -42,8 +56,7 @@ def statement(
         return rows.where(where(filter, kind, now, zone)).limit(limit)
     if way == "sets" or dialect == "sqlite":
         return select_ids(rows, filter, kind, now, zone, limit)
-    chance = random.Random(way)
-    return select_ids(rows, filter, kind, now, zone, limit, lambda _: chance.choice((1, LOOKED_UP, FEW, MANY + 1)))
+    return select_ids(rows, filter, kind, now, zone, limit, Guess(random.Random(way)))
 
 
 @pytest.fixture

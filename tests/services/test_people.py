@@ -130,7 +130,6 @@ def test_who_is_added_meanwhile_moves_no_page(factory: Factory, session: Session
 
 def test_counting_stops_at_the_limit(factory: Factory, session: Session, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(paging, "COUNT_LIMIT", 3)
-    monkeypatch.setattr(tables, "FEW", 2)
     for expected in (1, 2, 3, 4, 4):
         factory.person(None)
         session.rollback()  # what is read shall be of now

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from core.db.models import AuditEntry
-from core.services import paging, tables
+from core.services import paging
 from core.services.mainstem import Mainstem
 from tests.web.factories import Factory
 from tests.web.helpers import log_in, send, statements, text, token
@@ -150,7 +150,6 @@ def test_heads_sort_both_ways_and_say_how(two: None, owner: FlaskClient):
 
 def test_too_many_to_sort_by_a_column_without_an_index(two: None, owner: FlaskClient, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(paging, "COUNT_LIMIT", 1)
-    monkeypatch.setattr(tables, "FEW", 1)
     page = owner.get("/people/?sort=desk.plan")
     assert "Too many to sort by Plan: search or filter until 10,000 or fewer are left." in text(page)
     assert names(page.get_data(as_text=True)) == ["Bob Ray", "Ann Lee"]
