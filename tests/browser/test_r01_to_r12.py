@@ -464,14 +464,14 @@ def test_r10_and_r11_strategy_and_merge_keys_are_chosen_in_plain_words(owner: Pa
     wizard = connect(owner, address)
     owner.goto(f"{wizard}/merge")
     people = owner.get_by_role("region", name="who is the same person?")
-    expect(people.get_by_label("Compare by")).to_have_value("email")
-    expect(people.get_by_label("And by")).to_have_value("external_id")
+    expect(people.get_by_label("First merge key")).to_have_value("email")
+    expect(people.get_by_label("Second merge key")).to_have_value("external_id")
     owner.get_by_label("Import and merge new records only").check()
     owner.get_by_label("Existing records only").check()
-    expect(people.get_by_label("Of these two")).to_be_visible()
-    people.get_by_label("And by").select_option(label="Nothing else")
-    expect(people.get_by_label("Of these two")).to_be_hidden()
-    owner.get_by_role("region", name="which is the same organization?").get_by_label("Compare by").select_option(
+    expect(people.get_by_label("With two keys")).to_be_visible()
+    people.get_by_label("Second merge key").select_option(label="None")
+    expect(people.get_by_label("With two keys")).to_be_hidden()
+    owner.get_by_role("region", name="which is the same organization?").get_by_label("First merge key").select_option(
         label="Domain"
     )
     following(owner, "done")
