@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.faults.chaos import run
 
 
-@pytest.mark.timeout(300)
 def test_a_minute_of_power_cuts_during_a_backfill_with_webhooks_loses_nothing():
     run(seed=3, tell=print, seconds=60)

@@ -19,9 +19,6 @@ from tests.webhooks.conftest import CONFIG
 
 LINK = table_of(Link)
 
-# A real installation has to start first.
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 def installation() -> Iterator[Installation]:
