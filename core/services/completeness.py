@@ -112,6 +112,9 @@ def compare(
         elif left_out is None:
             expected = None
         bad = refused.get(spec.key, 0)
+        if spec.kind == "activity" and expected is not None:
+            # What nothing of is kept any more was left out, and is here from when more was kept.
+            left_out = min(left_out or 0, max(expected - links - bad, 0))
         rest = 0 if expected is None else max(expected - links - (left_out or 0) - bad, 0)
         outside = rest if spec.kind == "activity" else 0
         found[spec.key] = Completeness(expected, links, links - entities, left_out or 0, bad, outside, left)

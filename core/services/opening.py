@@ -121,7 +121,9 @@ def _store(connection: Connection, row: Mapping[str, Any], title: str) -> int:
         return int(connection.execute(SOURCE.insert().returning(SOURCE.c.id), row).scalar_one())
     if before.state != "deleted":
         raise Conflict(f"The {title} account {row['account_name']} is already connected")
-    connection.execute(SOURCE.update().where(SOURCE.c.id == before.id).values(row))
+    # What is here from before goes by the retention that was chosen now.
+    again = {**row, "next_sweep_at": row["created_at"]}
+    connection.execute(SOURCE.update().where(SOURCE.c.id == before.id).values(again))
     return int(before.id)
 
 

@@ -11,6 +11,7 @@ from core.contract.types import Roster, TeamUser
 from core.contract.types import Team as TeamOfVendor
 from core.db.bulk import insert_missing, table_of, upsert
 from core.db.models import Team, TeamMember, User
+from core.services import mail
 from core.services.configuration import ROLES, Chosen, SourceConfig
 
 USER, TEAM, MEMBER = table_of(User), table_of(Team), table_of(TeamMember)
@@ -130,5 +131,9 @@ def _store_users(
     # Whoever was here before works here, whatever the vendor says.
     left = [row.id for row in stored if row.imported and row.email not in by_email]
     connection.execute(USER.update().where(USER.c.id.in_(left), USER.c.gone_at.is_(None)).values(gone_at=now))
+    # Nobody waits for them any more: who comes back is invited anew.
+    unwanted = (USER.c.id.in_(left), USER.c.state == "invited", USER.c.invited_at.is_not(None))
+    for id in connection.scalars(USER.update().where(*unwanted).values(invited_at=None).returning(USER.c.id)).all():
+        mail.cancel(connection, id)
     ids = {row.email: row.id for row in stored}
     return {user.remote_id: ids[user.email.strip().lower()] for user in users}

@@ -22,6 +22,7 @@ from core.services.accounts import account_of
 from core.services.connecting import archive, connect, delete, disconnect, reconnect, rename, restore
 from core.services.errors import Conflict, Invalid, NotFound, ServiceError
 from core.services.mainstem import Mainstem
+from core.services.retention import to_sweep
 from core.services.sources import config_of, get_source, list_sources, now_utc
 from tests.services.conftest import CONFIG, counts, emails, rows, run
 from tests.services.vendor import Vendor, user
@@ -260,6 +261,7 @@ def test_deleting_keeps_people_and_the_same_account_finds_them_again(mainstem: M
     assert (row["secrets"], row["since"]) == ("", {})
     again = connect(mainstem, "acme", CONFIG, "ann")
     assert again == source
+    assert to_sweep(mainstem) == [source], "the retention chosen now holds for what is here"
     progress = run(mainstem, again)
     assert progress.kind == "initial"
     assert counts(progress) == {"user": {"read": 5, "unchanged": 5}}

@@ -238,7 +238,7 @@ def test_the_command_line_and_the_wizard_make_the_same(mainstem: Mainstem, draft
         step(mainstem, by_wizard["id"], "ann")
     connect(mainstem, "acme", CONFIG, "ann")
     (by_command,) = rows(mainstem.engine, DataSource)
-    moments = {"created_at", "connected_at", "disconnected_at", "archived_at", "secrets"}
+    moments = {"created_at", "connected_at", "disconnected_at", "archived_at", "next_sweep_at", "secrets"}
     assert {k: v for k, v in by_wizard.items() if k not in moments} == {
         k: v for k, v in by_command.items() if k not in moments
     }

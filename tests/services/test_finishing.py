@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -295,6 +296,18 @@ def test_completeness_says_why_what_is_there_is_not_here(mainstem: Mainstem, ven
     assert found["chat"] == common | {"expected": 10, "imported": 1, "outside": 9, "missing": 0}
     assert found["text"]["missing"] is None
     assert report(mainstem)["objects"] == found
+
+
+def test_what_came_in_while_more_was_kept_is_not_left_out_as_well(mainstem: Mainstem, vendor: AskedVendor, source: int):
+    said = replace(chat(1).activities[0], occurred_at=now_utc() - timedelta(days=60))
+    vendor.data["chat"], vendor.told = [replace(chat(1), activities=(said,))], {"chat": 1}
+    configure(mainstem, source, retention={"days": None})
+    run(mainstem, source)
+    configure(mainstem, source, retention={"days": 30})
+    read = run(mainstem, source, full=True).objects["chat"]
+    assert read.counts["skipped"] == 1
+    found = completeness(mainstem, source)["chat"]
+    assert (found.imported, found.skipped, found.missing) == (1, 0, 0)
 
 
 def test_a_vendor_that_does_not_count_leaves_it_open(mainstem: Mainstem, vendor: AskedVendor, source: int):

@@ -11,9 +11,10 @@ import pytest
 from core.contract.types import Roster, Team, TeamUser
 from core.db.bulk import table_of
 from core.db.engine import writing
-from core.db.models import DataSource, TeamMember, User
+from core.db.models import DataSource, Mail, TeamMember, User
 from core.db.models import Team as TeamRow
 from core.services.configuration import read_config
+from core.services.invitations import invite_imported
 from core.services.mainstem import Mainstem
 from core.services.rosters import store_roster
 from core.services.sources import now_utc
@@ -158,6 +159,24 @@ def test_who_left_is_marked_and_comes_back(office: Office):
     assert office.present() == ({"Ann", "Bob", "Cid"}, {"Sales", "Help"})
     assert office.members() == {"Sales": {"Ann", "Bob"}, "Help": {"Bob"}}
     assert len(rows(office.mainstem.engine, User)) == 3
+
+
+def test_an_invitation_is_withdrawn_from_who_left_and_written_anew_to_who_comes_back(office: Office):
+    def invite() -> int:
+        with writing(office.mainstem.engine) as connection:
+            return invite_imported(office.mainstem, connection)
+
+    def mails() -> list[tuple[str, str]]:
+        return sorted((mail["recipient"], mail["state"]) for mail in rows(office.mainstem.engine, Mail))
+
+    office.store(Roster(users=(ANN, BOB)))
+    assert invite() == 2
+    office.store(Roster(users=(ANN,)))
+    assert mails() == [(ANN.email, "pending"), (BOB.email, "cancelled")]
+    assert invite() == 0
+    office.store(Roster(users=(ANN, BOB)))
+    assert invite() == 1
+    assert mails() == [(ANN.email, "pending"), (BOB.email, "cancelled"), (BOB.email, "pending")]
 
 
 def test_a_team_is_renamed(office: Office):
