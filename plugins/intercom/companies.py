@@ -76,7 +76,7 @@ def _page(client: IntercomClient, scroll: str | None) -> Any:
             left = _scrolled.get(workspace, -SCROLL_LIVES) + SCROLL_LIVES - time.monotonic()
             # Without one of our own it is another's, which may have been used just now.
             after = left if left > 0 else SCROLL_LIVES
-            raise Retry("Another scroll of companies is still open at Intercom", after=after) from None
+            raise Retry("Companies are read once at a time, and an earlier reading is not over", after=after) from None
         raise
 
 
