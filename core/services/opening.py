@@ -84,10 +84,14 @@ def activate(
     with writing(mainstem.engine) as connection:
         # Two admins may be at it: only one of them may find that there is none yet.
         lock_table(connection, SOURCE)
-        _refuse_another(connection, mainstem.host.manifest(opened.plugin))
+        manifest = mainstem.host.manifest(opened.plugin)
+        _refuse_another(connection, manifest)
         source_id = insert(connection, mainstem, opened)
-        remote_id = opened.connected.remote_id
-        audit(connection, actor, "connect", f"data source {source_id}", plugin=opened.plugin, account=remote_id)
+        # An account that is taken up again may be called otherwise from now on.
+        name, account = opened.row(manifest)["name"], opened.connected.remote_id
+        audit(
+            connection, actor, "connect", f"data source {source_id}", name=name, plugin=opened.plugin, account=account
+        )
         meanwhile(connection)
     return source_id
 
