@@ -16,10 +16,12 @@ from flask_login import current_user
 from core.contract.fields import Entity
 from core.contract.types import JSON
 from core.db.engine import writing
+from core.db.models import DataSource
 from core.filters import Catalogue, Filter, FilterError, parse, sentence
 from core.services import columns as all_columns
 from core.services import entities, paging, tables
 from core.services.columns import Column, Columns
+from core.services.errors import NotFound
 from core.services.sources import audit
 from core.services.users import set_columns
 from core.web import params
@@ -55,6 +57,7 @@ class Listing:
         root: The filter, as the builder shows it.
         errors: What is wrong with the filter, by the name of the part.
         told: The filter in words; "" without one.
+        sources: The data sources that it can be narrowed to.
     """
 
     kind: Entity
@@ -68,6 +71,7 @@ class Listing:
     root: Group
     errors: dict[str, str]
     told: str
+    sources: list[DataSource]
 
     @property
     def builder(self) -> Builder:
@@ -94,9 +98,14 @@ class Listing:
         ]
 
     @property
+    def source_choices(self) -> list[tuple[int | str, str]]:
+        """The data sources to choose from, after all of them."""
+        return [("", "All data sources"), *((source.id, source.name) for source in self.sources)]
+
+    @property
     def kept(self) -> dict[str, str]:
         """The parameters of the address that a new search keeps."""
-        return {key: value for key, value in _given().items() if key not in ("q", "state")}
+        return {key: value for key, value in _given().items() if key not in ("q", "state", "source")}
 
     @property
     def export_address(self) -> str:
@@ -129,13 +138,17 @@ def read(
     Args:
         kind: Of what.
         organization: Only its members.
-        source: Only those that this data source knows.
+        source: Only those that this data source knows; None for what the address says.
         state: Which; None for what the address says.
 
     Raises:
-        NotFound: A parameter is malformed.
+        NotFound: A parameter is malformed, or there is no such data source.
     """
     sources = entities.sources_by_id(session())
+    offered = [each for each in sources.values() if each.state != "deleted"]
+    source = request.args.get("source", type=int) if source is None else source
+    if source is not None and source not in {each.id for each in offered}:
+        raise NotFound(f"There is no data source {source}: it may have been deleted")
     every = all_columns.read(session(), mainstem().host, sources)
     catalogue = all_columns.catalogue(every, kind, mainstem().host, sources)
     found, root, errors = _filter(request.args.get("filter"), catalogue)
@@ -162,6 +175,7 @@ def read(
         root=root,
         errors=errors,
         told=sentence(found) if found else "",
+        sources=sorted(offered, key=lambda each: each.name.casefold()),
     )
 
 

@@ -210,6 +210,31 @@ def test_who_may_not_export_is_not_asked_to(two: None, app: Flask, factory: Fact
     assert (send(client, "/people/export").status_code == 200) is may
 
 
+def test_the_lists_are_narrowed_to_a_data_source_that_is_chosen(factory: Factory, owner: FlaskClient):
+    assert "All data sources" not in text(owner.get("/people/"))
+    sales, support = factory.source("Sales desk"), factory.source("Support desk")
+    gone = factory.source("Old desk", "deleted")
+    for source, name in ((sales, "Ann"), (support, "Bob")):
+        factory.person(source, first_name=name, last_name="Lee")
+        factory.organization(source, name=f"{name} Ltd")
+    for path, all_of_them, chosen in (
+        ("/people/", ["Bob Lee", "Ann Lee"], ["Ann Lee"]),
+        ("/organizations/", ["Bob Ltd", "Ann Ltd"], ["Ann Ltd"]),
+    ):
+        page = owner.get(f"{path}?source=")
+        assert sorted(names(page.get_data(as_text=True))) == sorted(all_of_them)
+        assert "All data sources Sales desk Support desk" in text(page)
+        shown = owner.get(f"{path}?source={sales.id}&sort=name").get_data(as_text=True)
+        assert names(shown) == chosen
+        assert f'<option value="{sales.id}" selected>Sales desk</option>' in shown
+        assert shown.count('name="source"') == 1
+        assert "Old desk" not in shown
+        lines = send(owner, f"{path}export?source={sales.id}").get_data(as_text=True).splitlines()
+        assert len(lines) == 2
+        assert owner.get(f"{path}?source={gone.id}").status_code == 404
+        assert owner.get(f"{path}?source=99").status_code == 404
+
+
 def test_organizations_are_archived_restored_and_tagged(two: None, owner: FlaskClient, mainstem: Mainstem):
     path = re.search(r"/organizations/[0-9a-f-]{36}", owner.get("/organizations/?q=acme").get_data(as_text=True))
     assert path

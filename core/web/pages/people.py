@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from core.services import curating, organizations, overview, people
+from core.services import curating, organizations, people
 from core.web import entity, listing
 from core.web.access import actor, mainstem, requires
 from core.web.database import session
@@ -24,16 +24,14 @@ WORDS = entity.Words(
 
 
 def _read() -> listing.Listing:
-    source = request.args.get("source", type=int)
-    return listing.read("person", organization=uuid("organization"), source=source)
+    return listing.read("person", organization=uuid("organization"))
 
 
 def _table(given: listing.Listing) -> ResponseReturnValue:
-    source, organization = given.query.source, given.query.organization
+    organization = given.query.organization
     return render_template(
         "people/index.html",
         listing=given,
-        source=overview.get(session(), source) if source is not None else None,
         organization=organizations.get(session(), organization) if organization else None,
     )
 
