@@ -48,7 +48,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What would become of one record."""
+    """What would become of one record; ``reason`` says why it is refused, or is written although no value changes."""
 
     outcome: str
     name: str
@@ -183,13 +183,35 @@ def _compare(
                 taken.add(link.entity_id)
                 trial.counts[outcome] += 1
                 name = _name(now[link.entity_id], trial.kind) or record.remote_id
-                trial.examples.append(Example(outcome, name, record.remote_id, changes))
+                reason = "" if changes else _why(outcome, before, link, policy.manifest.title)
+                trial.examples.append(Example(outcome, name, record.remote_id, changes, reason))
             _add_rest(trial, of_object)
 
 
 def _written(link: Row[Any]) -> tuple[Any, ...]:
     """Return what a sync changes of the link of each record that it counts as updated, though no value may change."""
     return link.content_hash, link.left_at, link.deleted_at
+
+
+def _why(outcome: str, before: Row[Any] | None, link: Row[Any], vendor: str) -> str:
+    """Say why a record is written although no value changes."""
+    if outcome == "created":
+        return "No value of it comes in."
+    if before is None or before.content_hash is None:
+        return "No value changes: it only becomes one with who is here."
+    if before.deleted_at is not None and link.deleted_at is None:
+        return f"No value changes. It was deleted at {vendor}, and is there again."
+    if before.left_at is not None and link.left_at is None:
+        return "No value changes. It did not meet the conditions, and meets those that are chosen now."
+    if before.remote_updated_at != link.remote_updated_at:
+        return (
+            f"No value changes here. It was changed at {vendor} since it came in last: in its tags, organizations or "
+            "activities, or in a value that does not come in or may not be changed here."
+        )
+    return (
+        "No value changes. Other fields come in than when it was read last, or its tags, organizations or activities "
+        f"at {vendor} are others."
+    )
 
 
 def _add_rest(trial: Trial, batches: Iterable[Batch]) -> None:

@@ -18,6 +18,7 @@ from core.services.completeness import left_by
 from core.services.configuration import read_config
 from core.services.counting import Numbers, numbers_of
 from core.services.errors import NotFound
+from core.services.inbox import KEPT
 from core.services.progress import RunProgress, since_connected
 from core.services.searching import mentions, vendor_title
 from core.services.sources import now_utc
@@ -101,10 +102,14 @@ def taken_up(session: Session, source: DataSource) -> bool:
     return not source.since and session.scalar(earlier.limit(1)) is not None
 
 
-def left_people(session: Session, host: Host, source: DataSource) -> int:
-    """Return how many records of people a data source brought that do not meet the admin's conditions any more."""
+def left_people(session: Session, host: Host, source: DataSource) -> dict[str, int]:
+    """Return how many records of people do not meet the admin's conditions any more, by the name of their object.
+
+    Several of them may have become one person.
+    """
     manifest, left = manifest_of(host, source), left_by(session.connection(), source.id)
-    return sum(left.get(spec.key, 0) for spec in (manifest.objects if manifest else ()) if spec.kind == "person")
+    specs = [spec for spec in (manifest.objects if manifest else ()) if spec.kind == "person"]
+    return {spec.label: left[spec.key] for spec in specs if left.get(spec.key)}
 
 
 def listing(session: Session, host: Host) -> list[Summary]:
@@ -168,10 +173,10 @@ def dead_deliveries(session: Session, source_id: int, size: int = 20) -> Batch[W
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The webhooks of a data source that are kept, which those worked off are for some days.
+    """The webhooks of a data source that are kept, which those worked off are for :data:`core.services.inbox.KEPT`.
 
     Attributes:
-        number: How many.
+        number: How many came in during that time.
         last_at: When the last came in; None when none did.
         lag: How long it took, at most, from coming in to being worked off, of the last hundred.
         waiting: How many are to be worked off.
@@ -189,7 +194,8 @@ def received(session: Session, source_id: int) -> Received:
     """Return how a data source's webhooks come in."""
     theirs = WebhookDelivery.source_id == source_id
     waits = WebhookDelivery.state == "pending"
-    number, last_at = session.execute(select(func.count(), func.max(WebhookDelivery.received_at)).where(theirs)).one()
+    recent = func.count().filter(WebhookDelivery.received_at >= now_utc() - KEPT)
+    number, last_at = session.execute(select(recent, func.max(WebhookDelivery.received_at)).where(theirs)).one()
     waiting, since = session.execute(
         select(func.count(), func.min(WebhookDelivery.received_at)).where(theirs, waits)
     ).one()

@@ -46,6 +46,8 @@ STATES = {
     "disabled": ("Disabled", "idle"),
 }
 """What a state is called and how much it matters."""
+MAIL_STATES = {**STATES, "cancelled": ("Not needed any more", "idle")}
+"""The same of mail: what is not sent was an invitation that was accepted, replaced or withdrawn, or a used link."""
 
 TYPES = {
     "text": "Text",
@@ -204,6 +206,7 @@ def install(app: Flask) -> None:
         person_name=people.display_name,
         organization_name=organizations.display_name,
         STATES=STATES,
+        MAIL_STATES=MAIL_STATES,
         ROLES=ROLES,
         THEMES=THEMES,
         TYPES=TYPES,

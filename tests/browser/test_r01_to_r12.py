@@ -100,7 +100,7 @@ def paste(page: Page, address: str, token: str) -> None:
     page.goto(f"{address}/sources/new/intercom")
     page.get_by_text("Paste credentials instead").click()
     page.get_by_label("Access token").fill(token)
-    page.get_by_role("button", name="Connect with these").click()
+    page.get_by_role("button", name="Connect with this").click()
 
 
 # R1
@@ -182,7 +182,7 @@ def test_r3_a_pasted_token_opens_the_account(
     complaints.expect(400)
     assert rows(mainstem.engine, Draft) == []
     owner.get_by_label("Access token").fill(box.credentials["access_token"])
-    owner.get_by_role("button", name="Connect with these").click()
+    owner.get_by_role("button", name="Connect with this").click()
     owner.wait_for_url("**/fields")
 
 
@@ -567,9 +567,10 @@ def test_r29_a_revoked_token_needs_attention_and_is_mended_by_consent(
     owner.goto(page)
     expect(owner.locator(".pane").get_by_text("Needs attention")).to_be_visible()
     owner.get_by_role("link", name="Reconnect").click()
-    owner.get_by_role("button", name="Sign in at Intercom").click()
+    owner.get_by_role("button", name="Reconnect", exact=True).click()
     owner.get_by_role("link", name="Authorize access").click()
     owner.wait_for_url(page)
+    expect(owner.get_by_role("status").filter(has_text="Reconnected")).to_be_visible()
     expect(owner.locator(".pane").get_by_text("Connected", exact=True).first).to_be_visible()
     expect(owner.locator("#run").get_by_text("Succeeded")).to_be_visible(timeout=LONG)
 
@@ -606,7 +607,7 @@ def test_r9_the_builder_works_without_script(browser: Browser, address: str, fac
     page.get_by_role("button", name="Log in").click()
     page.get_by_text("Paste credentials instead").click()
     page.get_by_label("Access token").fill(box.credentials["access_token"])
-    page.get_by_role("button", name="Connect with these").click()
+    page.get_by_role("button", name="Connect with this").click()
     page.wait_for_url("**/fields")
     page.get_by_role("button", name="Select none").first.click()
     expect(page.get_by_label("Email", exact=True)).not_to_be_checked()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from core.contract.errors import Refused, Retry
 from core.contract.types import FieldSpec, Record, Ref, Refusal, Roster, Team, TeamUser
 from core.db.base import Model
-from core.db.models import DataSource, Draft, Person
+from core.db.models import DataSource, Draft, Link, Person
 from core.services import drafts, dryrun, syncing
 from core.services.connecting import archive, connect, delete, disconnect
 from core.services.drafts import choose, discard, finish, get_draft, open_with_credentials, opened_of
@@ -26,6 +27,7 @@ from tests.services.vendor import Vendor, firm, user
 
 TOKEN = {"token": "open-sesame"}
 ALREADY = "Data source already connected"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -171,6 +173,7 @@ def test_the_dry_run_writes_nothing_and_says_what_would_become_of_each_record(
     (change,) = by_name["u1"].changes
     assert (change.label, change.before, change.after) == ("First name", None, "Una")
     assert by_name["u2"].changes == []
+    assert by_name["u2"].reason == "No value changes: it only becomes one with who is here."
 
 
 def test_a_dry_run_after_the_same_account_was_deleted_knows_what_it_brought(
@@ -189,7 +192,40 @@ def test_a_dry_run_after_the_same_account_was_deleted_knows_what_it_brought(
     found = trial(mainstem, again)["user"]
     assert some(found.counts) == {"changed": 2}
     assert not any(example.changes for example in found.examples)
+    assert {example.reason.split(" than ")[0] for example in found.examples} == {
+        "No value changes. Other fields come in"
+    }
     assert run(mainstem, finish(mainstem, again, "ann")).objects["user"].counts["updated"] == 2
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"),
+    [
+        ({"deleted_at": LONG_AGO}, "No value changes. It was deleted at Acme, and is there again"),
+        (
+            {"left_at": LONG_AGO},
+            "No value changes. It did not meet the conditions, and meets those that are chosen now",
+        ),
+        (
+            {"content_hash": b"other", "remote_updated_at": LONG_AGO},
+            "No value changes here. It was changed at Acme since it came in last: in its tags, organizations",
+        ),
+    ],
+)
+def test_the_dry_run_says_why_a_record_is_written_although_no_value_changes(
+    mainstem: Mainstem, vendor: Vendor, draft: int, then: dict[str, Any], reason: str
+):
+    vendor.data["user"] = [user(1)]
+    source = finish(mainstem, draft, "ann")
+    run(mainstem, source)
+    for step in (disconnect, archive, delete):
+        step(mainstem, source, "ann")
+    with mainstem.engine.begin() as connection:
+        connection.execute(update(Link).where(Link.object == "user").values(then))
+    found = trial(mainstem, open_with_credentials(mainstem, "acme", {}, TOKEN, "ann"))["user"]
+    (example,) = found.examples
+    assert (example.outcome, example.changes) == ("changed", [])
+    assert example.reason.startswith(reason)
 
 
 def test_a_dry_run_with_existing_records_only_makes_nobody_new(mainstem: Mainstem, draft: int):

@@ -48,6 +48,9 @@ def test_days_are_those_of_the_readers_zone(factory: Factory, owner: FlaskClient
     assert "Nothing was found" in shown("until=2026-11-03&zone=Asia/Tokyo")
     assert "ann export people" in shown("since=2026-11-04&zone=Asia/Tokyo")
     assert 'value="2026-11-03"' in owner.get("/audit/?since=2026-11-03").get_data(as_text=True)
+    turned = shown("since=2026-11-04&until=2026-11-03")
+    assert "From is after To" in turned
+    assert "ann export people" not in turned
     for wrong in ("11/03/2026", "2026-02-31", "9999-12-31"):
         page = shown(f"until={wrong}")
         assert f"«{wrong}» is no day: write it like 2026-11-03" in page

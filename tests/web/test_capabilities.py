@@ -16,6 +16,7 @@ from core.contract.hookspecs import hookimpl
 from core.contract.types import Account, Delivery, Manifest, Page, Roster, WebhookRequest
 from core.db.models import Draft, WebhookDelivery
 from core.host import Host
+from core.services import overview
 from core.services.configuration import read_config
 from core.services.errors import Invalid
 from core.services.mainstem import Mainstem
@@ -25,6 +26,7 @@ from tests.web.helpers import log_in, send, text
 
 Open = Callable[..., FlaskClient]
 LATER = timedelta(seconds=5)
+LONG_AGO = NOW - timedelta(days=30)
 
 
 class TellingDesk(Desk):
@@ -140,7 +142,10 @@ def test_a_configuration_that_asks_for_more_is_refused(capability: str, config: 
     read_config(config, declaring(True))
 
 
-def test_webhooks_that_came_in_are_told_with_how_long_they_took(mainstem: Mainstem, factory: Factory, opened: Open):
+def test_webhooks_that_came_in_are_told_with_how_long_they_took(
+    factory: Factory, opened: Open, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(overview, "now_utc", lambda: NOW + timedelta(days=6))
     client = opened(webhooks=True)
     source, other = factory.source(), factory.source()
     shown: dict[str, Any] = {"topic": "contact", "body": {}, "received_at": NOW}
@@ -148,11 +153,12 @@ def test_webhooks_that_came_in_are_told_with_how_long_they_took(mainstem: Mainst
         [
             WebhookDelivery(source_id=source.id, dedupe_key="1", state="done", processed_at=NOW + LATER, **shown),
             WebhookDelivery(source_id=source.id, dedupe_key="2", state="pending", **shown),
+            WebhookDelivery(source_id=source.id, dedupe_key="4", state="dead", **{**shown, "received_at": LONG_AGO}),
             WebhookDelivery(source_id=other.id, dedupe_key="3", state="pending", **shown),
         ]
     )
     page = text(client.get(f"/sources/{source.id}/health"))
-    assert "In the last days 2 The last 3 Nov 2026, 10:00 UTC Longest until worked off 5 s" in page
+    assert "In the last 7 days 2 The last 3 Nov 2026, 10:00 UTC Longest until worked off 5 s" in page
     assert "Waiting 1 since 3 Nov 2026, 10:00" in page
 
 

@@ -126,7 +126,7 @@ def test_an_account_that_was_connected_and_deleted_before_is_said_to_be_taken_up
     assert "taken up again: 1 person, 1 activity. Nothing comes in twice." in text(owner.get(f"/setup/{draft}/done"))
     page = text(send(owner, f"/setup/{draft}/done", follow_redirects=True))
     assert "what it brought then is still here" in page
-    assert "1 no longer meets the conditions" in page
+    assert "Contacts: 1 no longer meets the conditions" in page
     with Session(mainstem.engine) as session:
         assert [run.state for run in overview.runs(session, source.id).items] == ["queued"]
     assert "No answer" not in text(owner.get("/"))

@@ -6,8 +6,12 @@ import re
 from html import unescape
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from core.db.engine import writing
 from core.db.models import User
+from core.services import mail
+from core.services.mainstem import Mainstem
 from tests.web.factories import HASH, NOW, Factory
 from tests.web.helpers import send, text
 
@@ -33,11 +37,17 @@ def test_the_list_is_searched_narrowed_and_paged(factory: Factory, owner: FlaskC
     assert owner.get("/users/?page=after_x").status_code == 404
 
 
-def test_without_a_mail_server_an_invitation_is_said_to_wait_in_the_outbox(owner: FlaskClient):
+def test_without_a_mail_server_an_invitation_is_said_to_wait_in_the_outbox(mainstem: Mainstem, owner: FlaskClient):
     assert "No mail server is set" in text(owner.get("/users/new"))
     invited = send(
         owner, "/users/new", {"emails": "zoe@acme.example", "role": "agent", "agent": "1"}, follow_redirects=True
     )
     assert 'hand over the link from the <a href="/outbox/">Outbox</a>' in invited.get_data(as_text=True)
+    assert "Waiting" in text(owner.get("/outbox/")).partition("zoe@acme.example")[2]
+    with writing(mainstem.engine) as connection:
+        mail.cancel(connection, connection.scalar(select(User.id).where(User.email == "zoe@acme.example")) or 0)
+    unneeded = text(owner.get("/outbox/?state=cancelled")).partition("zoe@acme.example")[2]
+    assert "Not needed any more" in unneeded
+    assert "Its link was used, replaced or withdrawn before it was sent" in unneeded
     roles = text(owner.get("/users/roles"))
     assert "An agent sees what read only sees, and is one of those who may be assigned conversations" in roles

@@ -41,7 +41,7 @@ def index() -> ResponseReturnValue:
 
 
 def _days() -> tuple[dict[str, date | None], dict[str, str]]:
-    """Return the days that are asked for, and what is wrong with those that are none."""
+    """Return the days that are asked for, and what is wrong with them."""
     days: dict[str, date | None] = {}
     errors: dict[str, str] = {}
     for name in ("since", "until"):
@@ -49,4 +49,7 @@ def _days() -> tuple[dict[str, date | None], dict[str, str]]:
             days[name] = params.day(name)
         except Invalid as error:
             errors |= error.errors
+    since, until = days.get("since"), days.get("until")
+    if since and until and since > until:
+        errors["since"] = "From is after To: exchange them"
     return days, errors

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from redis.exceptions import RedisError
@@ -158,9 +157,12 @@ def accept(plugin: str) -> ResponseReturnValue:
 
 def _reconnected(id: int, answers: Mapping[str, str]) -> ResponseReturnValue:
     connecting.reconnect(mainstem(), id, actor(), consent=answers)
-    # Without Redis the data source is due all the same; the next worker that reaches it begins.
-    with suppress(RedisError, ValkeyError):
+    done = ACTIONS["reconnect"].done
+    try:
         jobs.start_sync(mainstem(), id)
+    except (RedisError, ValkeyError):
+        done = "Reconnected; what changed meanwhile is fetched once Redis is within reach"
+    flash(done, "success")
     return redirect(url_for("sources.show", id=id))
 
 

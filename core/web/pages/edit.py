@@ -31,7 +31,10 @@ from core.web.steps.question import Setup, Step
 
 blueprint = Blueprint("edit", __name__, url_prefix="/sources")
 
-SHORTER = "Where they are kept shorter, older ones begin to go within a minute and stay in the counters."
+SHORTER = (
+    "Where they are kept shorter, older ones begin to go within a minute and stay in the counters; filters see only "
+    "what is kept."
+)
 CONSEQUENCES: Mapping[str, str] = {
     "options": "This holds for what comes in from now on. Values that are here already stay as they are.",
     "fields": "An object to which you add something is read again from its beginning, the others are not. What you "

@@ -23,6 +23,7 @@ from core.services.completeness import completeness
 from core.services.counting import numbers_of, series
 from core.services.errors import ServiceError
 from core.services.fields import stored_schema
+from core.services.inbox import KEPT
 from core.services.policies import proposed_keys
 from core.services.progress import RunProgress, latest
 from core.services.progress import progress as progress_of
@@ -140,6 +141,7 @@ def health(id: int) -> ResponseReturnValue:
         manifest=manifest,
         labels={spec.key: spec.label for spec in manifest.objects} if manifest else {},
         received=overview.received(session(), id),
+        received_days=KEPT.days,
         completeness=completeness(mainstem(), id),
     )
 

@@ -80,7 +80,7 @@ OPTIONS = Step(
     "options",
     "Modifiable fields",
     ("options",),
-    "What may this data source change?",
+    "Modifiable fields",
     "Untick what shall stay as it is here, and say what happens to what is deleted there.",
     lambda manifest: True,
     read_options,
