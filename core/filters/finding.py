@@ -50,7 +50,7 @@ def select_ids(
 
 
 @dataclass(frozen=True, slots=True)
-class _Few:
+class _Indexed:
     """Those who may meet a condition, and are found by an index.
 
     Attributes:
@@ -91,21 +91,21 @@ class _Search:
 
     def _all_of(self, among: Select[Any], nodes: Sequence[Node]) -> Select[Any]:
         """Begin with the condition that leaves the fewest, where these are few; else with what the rows tell."""
-        few = self._fewest(nodes) or self._all_that_count(among, nodes)
+        few = self._fewest(nodes) or self._only_one(among, nodes)
         if few:
             return self._look_up(among, few, [each for each in nodes if each is not few.meet])
         late = [each for each in nodes if self.rows.is_costly(each)]
         return self._ask(among, [each for each in nodes if each not in late], late)
 
-    def _all_that_count(self, among: Select[Any], nodes: Sequence[Node]) -> _Few | None:
+    def _only_one(self, among: Select[Any], nodes: Sequence[Node]) -> _Indexed | None:
         """Return those who meet the only condition: with nothing else to meet, the first of them are enough."""
         statistics = self.rows.statistics
         if len(nodes) != 1 or statistics is None or statistics.expected(among) <= MANY:
             return None
         ids = self.rows.in_order(nodes[0])
-        return None if ids is None else _Few(MANY, ids, nodes[0])
+        return None if ids is None else _Indexed(MANY, ids, nodes[0])
 
-    def _look_up(self, among: Select[Any], few: _Few, nodes: Sequence[Node]) -> Select[Any]:
+    def _look_up(self, among: Select[Any], few: _Indexed, nodes: Sequence[Node]) -> Select[Any]:
         rows = replace(self.rows, joining=True, walking=few.count <= VERY_FEW)
         ids = select(few.ids.subquery().c.entity_id).distinct().subquery()
         met = among.where(rows.table.c.id == ids.c.entity_id, *(rows.meet(each) for each in nodes))
@@ -137,7 +137,7 @@ class _Search:
         share = self.rows.statistics.found(left.with_only_columns(rows.table.c.id)) / SAMPLE
         return share * self.rows.statistics.expected(everybody) <= ASKED
 
-    def _few(self, node: Node) -> _Few | None:
+    def _few(self, node: Node) -> _Indexed | None:
         match node:
             case Group("all", of):
                 fewest = self._fewest(of)
@@ -146,13 +146,13 @@ class _Search:
                 parts = [few for each in of if (few := self._few(each))]
                 if not of or len(parts) < len(of):
                     return None
-                few = _Few(sum(each.count for each in parts), union(*(each.ids for each in parts)))
+                few = _Indexed(sum(each.count for each in parts), union(*(each.ids for each in parts)))
             case _:
                 ids = self.rows.in_index(node)
                 if ids is None or self.rows.statistics is None:
                     return None
-                few = _Few(self.rows.statistics.expected(ids), ids, node)
+                few = _Indexed(self.rows.statistics.expected(ids), ids, node)
         return few if few.count <= LOOKED_UP else None
 
-    def _fewest(self, nodes: Sequence[Node]) -> _Few | None:
+    def _fewest(self, nodes: Sequence[Node]) -> _Indexed | None:
         return min((few for each in nodes if (few := self._few(each))), key=lambda few: few.count, default=None)

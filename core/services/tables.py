@@ -16,15 +16,12 @@ from core.db import bulk, estimates, texts
 from core.db.models import DataSource, Link, Membership, Organization, Person
 from core.filters import Filter, select_ids, where
 from core.filters.documents import value_in
-from core.services import entities, organizations, paging, people
+from core.services import entities, organizations, paging, people, searching
 from core.services.columns import Column
 from core.services.sources import now_utc
 
 State = Literal["active", "archived", "all"]
 Text: TypeAlias = InstrumentedAttribute[str | None]
-
-WORDS = 8
-"""Further words of a search are not looked at."""
 
 BATCH = 500
 
@@ -248,7 +245,7 @@ def _select(kind: Entity, query: Query) -> Select[Any]:
             Link.deleted_at.is_(None),
         )
         rows = rows.where(theirs.exists())
-    return rows.where(*(_found_by(kind, word) for word in query.text.split()[:WORDS]))
+    return rows.where(*(_found_by(kind, word) for word in searching.words(query.text)))
 
 
 def _found_by(kind: Entity, word: str) -> ColumnElement[bool]:

@@ -146,7 +146,7 @@ def read(
     """
     sources = entities.sources_by_id(session())
     offered = [each for each in sources.values() if each.state != "deleted"]
-    source = request.args.get("source", type=int) if source is None else source
+    source = params.number("source") if source is None else source
     if source is not None and source not in {each.id for each in offered}:
         raise NotFound(f"There is no data source {source}: it may have been deleted")
     every = all_columns.read(session(), mainstem().host, sources)

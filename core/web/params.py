@@ -8,14 +8,24 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, abort, request
+from werkzeug.routing import IntegerConverter, Map
 
 from core.services.errors import Invalid, NotFound
+from core.services.paging import LARGEST
 from core.services.tables import State
 from core.web.formats import YEARS
 
 
+class _Id(IntegerConverter):
+    """A number in a path, which a database takes."""
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=LARGEST)
+
+
 def install(app: Flask) -> None:
-    """Let no request of ``app`` come to a page with what is no text to a database."""
+    """Let no request of ``app`` come to a page with what is no text, or no number, to a database."""
+    app.url_map.converters["int"] = _Id
     app.before_request(_refuse_nul)
 
 
@@ -25,6 +35,12 @@ def _refuse_nul() -> None:
     sent = [*request.args.items(multi=True), *form]
     if any("\0" in name or "\0" in text for name, text in sent):
         abort(400)
+
+
+def number(name: str) -> int | None:
+    """Return the number in the parameter ``name``; None when it is absent, or none that a database takes."""
+    found = request.args.get(name, type=int)
+    return found if found is not None and abs(found) <= LARGEST else None
 
 
 def state() -> State:

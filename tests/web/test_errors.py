@@ -68,3 +68,25 @@ def test_what_is_no_text_to_a_database_is_refused(factory: Factory, owner: Flask
     for response in (owner.get("/people/", query_string={"q": "a\0"}), send(owner, "/teams/", {"name": "a\0"})):
         assert response.status_code == 400
         assert errors.TITLES[400] in text(response)
+
+
+HUGE = 99_999_999_999_999_999_999
+
+
+def test_numbers_that_no_column_takes_lead_to_no_page_and_narrow_nothing(factory: Factory, owner: FlaskClient):
+    source = factory.source().id
+    for path in ("/sources", "/users", "/teams", "/setup"):
+        for number in (2**31, HUGE):
+            assert owner.get(f"{path}/{number}").status_code == 404
+    assert owner.get(f"/people/?source={2**31 - 1}").status_code == 404
+    health = f"/sources/{source}/health"
+    for path in (
+        "/users/?team",
+        "/audit/?before",
+        "/outbox/?before",
+        f"{health}?before",
+        f"{health}?skip",
+        "/people/?source",
+    ):
+        for number in (2**31, -HUGE, HUGE):
+            assert owner.get(f"{path}={number}").status_code == 200

@@ -32,7 +32,7 @@ def index() -> ResponseReturnValue:
         until=days.get("until"),
         zone=params.zone(),
     )
-    found = auditing.entries(session(), query, request.args.get("before", type=int))
+    found = auditing.entries(session(), query, params.number("before"))
     entries, more = found if not errors else ([], False)
     names = auditing.names(session(), entries)
     schema_of = cache(partial(stored_schema, session().connection(), retired=True))

@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from core.services import mail
+from core.web import params
 from core.web.access import actor, mainstem, requires
 from core.web.database import session
 from core.web.ringing import ring_for_mail
@@ -18,7 +19,7 @@ blueprint = Blueprint("outbox", __name__, url_prefix="/outbox")
 def index() -> ResponseReturnValue:
     """List mail, the last first."""
     state = request.args.get("state", "")
-    letters, more = mail.outbox(session(), mainstem(), state, request.args.get("before", type=int))
+    letters, more = mail.outbox(session(), mainstem(), state, params.number("before"))
     return render_template("outbox.html", letters=letters, more=more, state=state, states=mail.STATES)
 
 

@@ -29,7 +29,7 @@ from core.services.progress import RunProgress, latest
 from core.services.progress import progress as progress_of
 from core.services.reconfiguring import add_new_fields
 from core.services.sources import config_of, get_source
-from core.web import listing
+from core.web import listing, params
 from core.web.access import actor, mainstem, requires
 from core.web.actions import ACTIONS
 from core.web.csv import as_csv
@@ -130,12 +130,12 @@ def health(id: int) -> ResponseReturnValue:
     """Show the runs of a data source and the records it could not take."""
     source = overview.get(session(), id)
     manifest = overview.manifest_of(mainstem().host, source)
-    skip = max(request.args.get("skip", 0, type=int), 0)
+    skip = max(params.number("skip") or 0, 0)
     return _render(
         "sources/health.html",
         source,
         skip=skip,
-        runs=overview.runs(session(), id, request.args.get("before", type=int)),
+        runs=overview.runs(session(), id, params.number("before")),
         refused=overview.refused(session(), id, skip),
         deliveries=overview.dead_deliveries(session(), id),
         manifest=manifest,

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from core.services import invitations, staff, teams
 from core.services.errors import Invalid, ServiceError
+from core.web import params
 from core.web.access import PERMISSIONS, actor, mainstem, requires
 from core.web.database import session
 from core.web.deeds import DEEDS
@@ -27,7 +28,7 @@ def index() -> ResponseReturnValue:
         text=request.args.get("q", "").strip(),
         role=request.args.get("role", ""),
         state=request.args.get("state", ""),
-        team=request.args.get("team", type=int),
+        team=params.number("team"),
     )
     page = staff.page(session(), query, request.args.get("page"))
     return render_template("users/index.html", query=query, page=page, teams=teams.choices(session()))
